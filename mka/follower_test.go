@@ -1,0 +1,336 @@
+package mka_test
+
+import (
+	"testing"
+	"time"
+
+	"mkad/eapol"
+	"mkad/mka"
+	"mkad/mka/mkatest"
+	"mkad/secy"
+)
+
+// rekey lets the scripted key server distribute another SAK until both transmit with it.
+func rekey(w *world, m *mkatest.Member, p *mkatest.Peer) {
+	w.t.Helper()
+	p.Generate(p.Key.Suite, secy.Offset0)
+	p.Say()
+	w.until("the next SAK is in use", mka.HelloTime, func() bool { return m.SecY.Tx == p.Key.KI.KeyID() })
+}
+
+// notTransmitting makes a report say that the latest key is not transmitted with yet.
+func notTransmitting(u *eapol.MKPDU) { u.SAKUse.Latest.Tx = false }
+
+// Clause: 802.1X-2020 9.8, 12.4 (R75)
+func TestFollowerReceivesBeforeItReportsToReceive(t *testing.T) {
+	w, m, p := following(t, secy.GCMAES128)
+	w.Run(5 * time.Second)
+	p.Hush()
+	p.Generate(secy.GCMAES128, secy.Offset0)
+	key := p.Key.KI
+	p.Tell(m, notTransmitting)
+	if a, ok := m.SecY.Find(p.SCI, key.KeyID()); !ok || !a.On || a.SAK != p.Key.SAK {
+		t.Fatalf("receive SA %+v after the SAK, want one in use", a)
+	}
+	w.Run(mka.MinGap + w.Delay)
+	if u, _ := mkatest.UseOf(p.Last().MKPDU, key); !u.Rx || u.Tx || u.AN != p.Key.AN {
+		t.Errorf("reports %+v, want that it receives and does not transmit", u)
+	}
+}
+
+// Clause: 802.1X-2020 9.8, 12.4 (R75)
+func TestFollowerTransmitsOnceTheKeyServerDoes(t *testing.T) {
+	w, m, p := following(t, secy.GCMAES128)
+	w.Run(5 * time.Second)
+	p.Hush()
+	first := m.SecY.Tx
+	p.Generate(secy.GCMAES128, secy.Offset0)
+	key := p.Key.KI.KeyID()
+	p.Tell(m, notTransmitting)
+	p.Offer = eapol.DistributedSAK{}
+	for range 5 { // longer than Life Time: only the key server's report counts
+		w.Run(mka.HelloTime)
+		p.Tell(m, notTransmitting)
+	}
+	if m.SecY.Tx != first {
+		t.Fatal("transmits with the next SAK before the key server does")
+	}
+	p.Tell(m, func(u *eapol.MKPDU) { u.SAKUse.Latest.Tx = true })
+	if m.SecY.Tx != key {
+		t.Errorf("transmits with %s, the key server with %s", m.SecY.Tx, key)
+	}
+}
+
+// Clause: 802.1X-2020 12.4 (R75)
+func TestFollowerTransmitsWithItsFirstSAKAtOnce(t *testing.T) {
+	_, m, p := alone(t)
+	p.Priority = 0
+	p.Tell(m, listing(m.MI(), mnOf(m)))
+	p.Others[0].Lists = true
+	p.Generate(secy.GCMAES128, secy.Offset0)
+	p.Tell(m, notTransmitting)
+	if m.SecY.Tx != p.Key.KI.KeyID() || !m.KaY.Secured() {
+		t.Errorf("transmits with %s, secured %t", m.SecY.Tx, m.KaY.Secured())
+	}
+}
+
+// Clause: 802.1X-2020 9.8 (R76)
+func TestRepeatedDistributedSAKIsNotInstalledAgain(t *testing.T) {
+	w, m, p := following(t, secy.GCMAES128)
+	w.Run(5 * time.Second)
+	p.Generate(secy.GCMAES128, secy.Offset0)
+	offer := p.Offer
+	p.Say()
+	w.Run(5 * time.Second)
+	mark := m.Mark()
+	for range 5 {
+		p.Tell(m, func(u *eapol.MKPDU) { u.DistributedSAK = offer })
+		w.Run(mka.HelloTime)
+	}
+	if did := m.Since(mark); len(did.Ops) != 0 || m.SecY.Tx != p.Key.KI.KeyID() {
+		t.Errorf("orders %v for a SAK that is in use", did.Ops)
+	}
+}
+
+// Clause: 802.1X-2020 9.8 (R77)
+func TestRetiredSAKIsNeverInstalledAgainAndANewMIAsksForAnother(t *testing.T) {
+	w, m, p := following(t, secy.GCMAES128)
+	w.Run(5 * time.Second)
+	p.Generate(secy.GCMAES128, secy.Offset0)
+	offer := p.Offer
+	p.Say()
+	for range 2 {
+		w.Run(5 * time.Second)
+		rekey(w, m, p)
+	}
+	w.Run(5 * time.Second)
+	mi, key := m.MI(), m.SecY.Tx
+	wantDiscard(t, m, eapol.DiscardSAKReuse, func() {
+		p.Tell(m, func(u *eapol.MKPDU) { u.DistributedSAK = offer })
+	})
+	if m.MI() == mi || m.SecY.Tx != key {
+		t.Errorf("MI changed %t, key in service changed %t; want a new MI and the same key", m.MI() != mi, m.SecY.Tx != key)
+	}
+}
+
+// Clause: 802.1X-2020 9.8, 11.11.3 (R78)
+func TestDistributedSAKThatCannotBeUsedIsDiscardedAndLeavesTheKeyInService(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		reason eapol.Discard
+		suite  secy.CipherSuite
+		offset secy.ConfidentialityOffset
+		alter  func(*eapol.DistributedSAK)
+		edit   func(*mka.Config)
+	}{
+		{name: "it does not unwrap", reason: eapol.DiscardSAKUnwrap, suite: secy.GCMAES128, offset: secy.Offset0,
+			alter: func(d *eapol.DistributedSAK) { d.Wrapped = append([]byte{d.Wrapped[0] ^ 1}, d.Wrapped[1:]...) }},
+		{name: "the suite is unknown", reason: eapol.DiscardDistributedSAKSuite, suite: secy.GCMAES256,
+			offset: secy.Offset0, alter: func(d *eapol.DistributedSAK) { d.Suite = 0x0080c20001000005 }},
+		{name: "the suite is not in the list", reason: eapol.DiscardSAKPolicy, suite: secy.GCMAES256, offset: secy.Offset0,
+			edit: suites(secy.GCMAES128)},
+		{name: "the suite has no such offset", reason: eapol.DiscardSAKPolicy, suite: secy.GCMAESXPN128,
+			offset: secy.Offset30},
+		{name: "the SecY has no offset 50", reason: eapol.DiscardSAKPolicy, suite: secy.GCMAES128, offset: secy.Offset50,
+			edit: func(c *mka.Config) { c.Capability = secy.CapabilityConfidentiality }},
+		{name: "the SecY has no confidentiality", reason: eapol.DiscardSAKPolicy, suite: secy.GCMAES128,
+			offset: secy.Offset0, edit: func(c *mka.Config) { c.Capability = secy.CapabilityIntegrity }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWorld(t)
+			edit := c.edit
+			if edit == nil {
+				edit = func(*mka.Config) {}
+			}
+			m, p := w.kay(2, edit), w.peer(1)
+			p.Priority = 0
+			p.Talk()
+			w.until("the peer is live", time.Second, func() bool { return isLive(m, p.SCI) && len(p.Others) == 1 && p.Others[0].Lists })
+			p.Generate(secy.GCMAES128, secy.IntegrityOnly)
+			p.Say()
+			w.Run(5 * time.Second)
+			key := m.SecY.Tx
+			if key.IsZero() {
+				t.Fatal("the first SAK is not in use")
+			}
+			p.Generate(c.suite, c.offset)
+			wantDiscard(t, m, c.reason, func() {
+				p.Tell(m, func(u *eapol.MKPDU) {
+					if c.alter != nil {
+						c.alter(&u.DistributedSAK)
+					}
+				})
+			})
+			w.Run(mka.MinGap)
+			if u, known := mkatest.UseOf(p.Last().MKPDU, p.Key.KI); known || m.SecY.Tx != key || !m.KaY.Secured() {
+				t.Errorf("reports %+v of it, transmits with %s, want nothing and %s", u, m.SecY.Tx, key)
+			}
+		})
+	}
+}
+
+// Clause: 802.1X-2020 9.8, 12.4 (R79)
+func TestSAKThatComesBeforeTheFormerIsInUseReplacesIt(t *testing.T) {
+	w, m, p := following(t, secy.GCMAES128)
+	w.Run(5 * time.Second)
+	p.Hush()
+	p.Generate(secy.GCMAES128, secy.Offset0)
+	former := p.Key.KI.KeyID()
+	p.Tell(m, notTransmitting)
+	p.Generate(secy.GCMAES128, secy.Offset0)
+	p.Tell(m, func(u *eapol.MKPDU) { u.SAKUse.Latest.Tx = true })
+	if _, ok := m.SecY.Find(p.SCI, former); ok || m.SecY.Tx != p.Key.KI.KeyID() {
+		t.Errorf("the former has an SA: %t; transmits with %s, want %s", ok, m.SecY.Tx, p.Key.KI)
+	}
+}
+
+// Clause: 802.1X-2020 9.9, 802.1AE-2018 10.7.13 (R80)
+func TestSAKWithTheAssociationNumberOfTheOldKeyReplacesItsSAs(t *testing.T) {
+	w, m, p := following(t, secy.GCMAES128)
+	w.Run(5 * time.Second)
+	old := m.SecY.Tx
+	p.Key.AN = (p.Key.AN + 3) % 4 // Generate takes the next
+	p.Generate(secy.GCMAES128, secy.Offset0)
+	p.Say() // the SecY panics at an AN that is taken
+	w.until("it is in use", mka.HelloTime, func() bool { return m.SecY.Tx == p.Key.KI.KeyID() })
+	if _, ok := m.SecY.Find(0, old); ok || m.Count(mka.EventSecYFailed) != 0 {
+		t.Errorf("the old SA is there: %t; SecY failed %d times", ok, m.Count(mka.EventSecYFailed))
+	}
+}
+
+// Clause: 802.1X-2020 9.6.1, 12.4 (R81)
+func TestDistributedSAKOfLength0MeansAuthenticatedAsThePolicyAllows(t *testing.T) {
+	for name, c := range map[string]struct {
+		edit  func(*mka.Config)
+		cp    string
+		plain bool
+	}{
+		"should-secure": {shouldSecure, "AUTHENTICATED", true},
+		"must-secure":   {func(*mka.Config) {}, "CHANGE", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			m, p := w.kay(2, c.edit), w.peer(1)
+			p.Priority = 0
+			p.Offer = eapol.DistributedSAK{Present: true, Empty: true}
+			p.Talk()
+			w.Run(5 * time.Second)
+			if s := m.Status(); s.CP != c.cp || s.Plain != c.plain || s.Secured || m.SecY.Enabled != c.plain {
+				t.Errorf("CP %s, plain %t, Controlled Port %t; want %s, %t", s.CP, s.Plain, m.SecY.Enabled, c.cp, c.plain)
+			}
+		})
+	}
+}
+
+// Clause: 802.1X-2020 9.6.1, 12.4 (R81)
+func TestDistributedSAKOfLength0AfterASAKEndsProtection(t *testing.T) {
+	w, m, p := following(t, secy.GCMAES128)
+	p.Offer = eapol.DistributedSAK{Present: true, Empty: true}
+	p.Say()
+	w.Run(time.Second)
+	if s := m.Status(); s.Secured || m.SecY.Enabled || len(m.SecY.SAs) != 0 {
+		t.Errorf("secured %t, Controlled Port %t, %d SAs", s.Secured, m.SecY.Enabled, len(m.SecY.SAs))
+	}
+}
+
+// Clause: 802.1X-2020 9.10.1, 12.4 (R82)
+func TestKeyInServiceCountsInEitherSlotOfAPeersReport(t *testing.T) {
+	for name, inOld := range map[string]bool{"latest": false, "old": true} {
+		t.Run("follower of it as "+name, func(t *testing.T) {
+			w := newWorld(t)
+			m, p := w.kay(2), w.peer(1)
+			p.InOld = inOld
+			if !p.Serve(m, secy.GCMAES128) {
+				t.Fatal("not secured")
+			}
+			for range 3 {
+				w.Run(time.Minute)
+				rekey(w, m, p)
+			}
+			if m.Count(mka.EventUnsecured) != 0 {
+				t.Error("unsecured in between")
+			}
+		})
+		t.Run("key server of it as "+name, func(t *testing.T) {
+			w := newWorld(t)
+			m, p := w.kay(2), w.peer(1)
+			p.InOld = inOld
+			if !p.Follow(m) {
+				t.Fatal("not secured")
+			}
+			for range 3 {
+				w.Run(time.Minute)
+				last := m.SecY.Tx
+				m.MustStep(mka.RekeyRequested{})
+				w.until("both use the next", mka.HelloTime, func() bool {
+					return m.SecY.Tx == p.Key.KI.KeyID() && m.SecY.Tx != last
+				})
+			}
+			if made := m.Count(mka.EventSAKGenerated); made != 4 || m.Count(mka.EventUnsecured) != 0 {
+				t.Errorf("%d SAKs made, unsecured %d times; want 4 and never", made, m.Count(mka.EventUnsecured))
+			}
+		})
+	}
+}
+
+// Clause: 802.1X-2020 9.8
+func TestFollowerDoesNotTakeASAKMadeBeforeTheKeyServerKnewIt(t *testing.T) {
+	w, m, p := following(t, secy.GCMAES128)
+	w.Run(5 * time.Second)
+	key := m.SecY.Tx
+	p.Generate(secy.GCMAES128, secy.Offset0)
+	p.Tell(m, func(u *eapol.MKPDU) { u.Live, u.Potential = eapol.PeerList{}, u.Live })
+	if m.SecY.Tx != key || len(m.SecY.SAs) != 2 {
+		t.Errorf("transmits with %s, %d SAs; want %s and 2", m.SecY.Tx, len(m.SecY.SAs), key)
+	}
+}
+
+// Clause: 802.1AE-2018 10.7.13
+func TestFollowerWaitsWithAnXPNSAKUntilItKnowsEveryMember(t *testing.T) {
+	w := newWorld(t)
+	m, p, q := w.kay(2), w.peer(1), w.peer(3)
+	p.Version, p.Priority = 2, 0
+	w.Lose = func(from, to mkatest.Station, _ []byte) bool { return from == q && to == m || from == m && to == q }
+	p.Talk()
+	q.Talk()
+	w.Run(2 * time.Second)
+	p.Generate(secy.GCMAESXPN128, secy.Offset0)
+	offer := p.Offer
+	always := func(u *eapol.MKPDU) { u.DistributedSAK = offer }
+	p.Hush()
+	p.Tell(m, always)
+	if len(m.SecY.SAs) != 0 {
+		t.Fatal("installed, though the SSCI of a member cannot be told")
+	}
+	w.Lose = nil
+	q.Tell(m)
+	p.Tell(m, always)
+	rx, _ := m.SecY.Find(q.SCI, p.Key.KI.KeyID())
+	tx, _ := m.SecY.Transmitting()
+	if rx.SSCI != 1 || tx.SSCI != 2 {
+		t.Errorf("SSCI %d for the greatest SCI and %d for us, want 1 and 2", rx.SSCI, tx.SSCI)
+	}
+}
+
+// Clause: 802.1X-2020 9.8, 12.4 (R75)
+func TestFollowerReceivesAMemberThatItHearsOnlyAfterTheSAK(t *testing.T) {
+	w := newWorld(t)
+	m, p, q := w.kay(2), w.peer(1), w.peer(3)
+	p.Priority = 0
+	w.Lose = func(from, to mkatest.Station, _ []byte) bool { return from == q && to == m || from == m && to == q }
+	p.Talk()
+	q.Talk()
+	w.Run(2 * time.Second)
+	p.Generate(secy.GCMAES128, secy.Offset0)
+	p.Say()
+	w.Run(time.Second)
+	key := p.Key.KI.KeyID()
+	if _, ok := m.SecY.Find(q.SCI, key); ok || m.SecY.Tx != key {
+		t.Fatalf("receives from a member it has not heard: %t; transmits with %s, want %s", ok, m.SecY.Tx, key)
+	}
+	w.Lose = nil
+	q.Tell(m)
+	if a, ok := m.SecY.Find(q.SCI, key); !ok || !a.On || a.SAK != p.Key.SAK || a.AN != p.Key.AN {
+		t.Errorf("receive SA %+v after it was heard, want one of the SAK, in use", a)
+	}
+}

@@ -1,0 +1,57 @@
+package mka
+
+import (
+	"mkad/keyderive"
+	"mkad/secy"
+)
+
+// An Input is something that happened to the port; one of the types below.
+type Input interface{ input() }
+
+// FrameReceived is an EAPOL frame from the Uncontrolled Port, whole, from the destination address on, without FCS. The
+// KaY reads Frame during Step only.
+type FrameReceived struct{ Frame []byte }
+
+// LinkChanged says whether the Common Port is operational (portEnabled of 12.3). A KaY starts with the link down.
+type LinkChanged struct{ Up bool }
+
+// ParticipantAdded starts a Participant for a pre-shared (CKN, CAK) pair (9.3.1). The KaY owns the CAK from then on and
+// wipes it in the end. A CKN that is there already is an error.
+type ParticipantAdded struct {
+	CKN  keyderive.CKN
+	CAK  keyderive.CAK
+	Role Role
+}
+
+// ParticipantRemoved ends a Participant at once; no MKPDU with its CKN is sent or accepted any more.
+type ParticipantRemoved struct{ CKN keyderive.CKN }
+
+// SecYReported is what the SecY had to tell.
+type SecYReported struct{ Report secy.Report }
+
+// RekeyRequested asks for a new SAK. Only the key server can make one: elsewhere Step returns ErrNotKeyServer.
+type RekeyRequested struct{}
+
+func (FrameReceived) input()      {}
+func (LinkChanged) input()        {}
+func (ParticipantAdded) input()   {}
+func (ParticipantRemoved) input() {}
+func (SecYReported) input()       {}
+func (RekeyRequested) input()     {}
+
+// A Role says what a Participant's key is for.
+type Role uint8
+
+// The roles of a key.
+const (
+	Primary  Role = iota // principal whenever it has live peers
+	Fallback             // principal while no primary has live peers
+)
+
+// String is the configuration's name of the role.
+func (r Role) String() string {
+	if r == Fallback {
+		return "fallback"
+	}
+	return "primary"
+}

@@ -1,0 +1,323 @@
+package mka
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"mkad/eapol"
+	"mkad/keyderive"
+	"mkad/secy"
+)
+
+// Errors of Step: the driver, or whoever orders it, asked for what cannot be.
+var (
+	ErrNotKeyServer       = errors.New("not the key server: only the key server can make a new SAK")
+	ErrParticipantExists  = errors.New("a participant with this CKN exists")
+	ErrNoParticipant      = errors.New("no participant has this CKN")
+	ErrTooManyParticipant = fmt.Errorf("more than %d participants on one port", MaxParticipants)
+	errUnknownInput       = errors.New("mka: unknown input") // not saying which keeps inputs off the heap
+)
+
+// MaxParticipants bounds the participants of one port: each sends hellos of its own.
+const MaxParticipants = 64
+
+// A Policy says what the Controlled Port does while nothing secures it (the Logon Process of 12.5, reduced to
+// pre-shared keys).
+type Policy uint8
+
+// The policies.
+const (
+	MustSecure   Policy = iota // no frame in clear
+	ShouldSecure               // in clear until a peer is secured
+)
+
+// String is the configuration's name of the policy.
+func (p Policy) String() string {
+	if p == ShouldSecure {
+		return "should-secure"
+	}
+	return "must-secure"
+}
+
+// Config is what a KaY needs to know when it is made. It does not change in the KaY's life.
+type Config struct {
+	SCI         secy.SCI  // our own: the Common Port's MAC and the port identifier
+	Destination eapol.MAC // of our MKPDUs; zero: the PAE group address
+	Acceptance  eapol.Acceptance
+
+	KeyServerPriority uint8
+	Capability        secy.Capability    // of the SecY
+	CipherSuites      []secy.CipherSuite // allowed, best first; not empty
+	Offset            secy.ConfidentialityOffset
+	Policy            Policy
+	ReplayProtect     bool
+	ReplayWindow      uint32
+	SendSCI           bool
+	DelayProtect      bool
+	SAKLifetime       time.Duration // 0: until membership or packet numbers ask for another
+
+	MTU  int       // of the Common Port; it bounds the peer lists
+	Rand io.Reader // for MIs and SAKs; must not fail
+}
+
+// A KaY is the MAC Security Key Agreement Entity of one port (9.1). Not safe for concurrent use.
+type KaY struct {
+	cfg      Config
+	maxPeers int
+	mac      eapol.MAC
+
+	linkUp       bool
+	participants []*participant
+	principal    *participant
+	cp           cp
+	channels     []secy.SCI // receive SCs that the SecY has
+	used         usedKeys
+	lastAN       secy.AN
+	doomed       []*key // to be wiped at the next call
+	secured      bool   // EventSecured was told and holds
+
+	rx, tx   eapol.MKPDU // scratch
+	received uint64
+	sent     uint64
+	rekeys   uint64
+	discards [eapol.NumDiscards]uint64
+}
+
+// New makes a KaY whose link is down and that has no participant.
+func New(cfg Config) (*KaY, error) {
+	switch {
+	case cfg.SCI == 0:
+		return nil, errors.New("mka: no SCI")
+	case len(cfg.CipherSuites) == 0:
+		return nil, errors.New("mka: no cipher suite")
+	case cfg.Rand == nil:
+		return nil, errors.New("mka: no source of randomness")
+	}
+	for _, c := range cfg.CipherSuites {
+		if !c.Known() {
+			return nil, fmt.Errorf("mka: unknown cipher suite %s", c)
+		}
+	}
+	if cfg.Destination == (eapol.MAC{}) {
+		cfg.Destination = eapol.PAEGroup
+	}
+	k := &KaY{cfg: cfg, mac: cfg.SCI.MAC(), maxPeers: peersFor(cfg.MTU), lastAN: 3}
+	k.cp.retryAt = never
+	if cfg.Policy == MustSecure {
+		k.cp.protect, k.cp.validate = true, secy.ValidateStrict
+	}
+	return k, nil
+}
+
+// Step takes one input. The error says that the input was out of place; nothing has changed then.
+func (k *KaY) Step(now Time, in Input, out *Output) error {
+	k.wipeDoomed()
+	var err error
+	switch in := in.(type) {
+	case FrameReceived:
+		if k.linkUp {
+			k.receive(now, in.Frame, out)
+		}
+	case SecYReported:
+		k.report(now, in.Report, out)
+	case LinkChanged:
+		k.link(now, in.Up, out)
+	case ParticipantAdded:
+		err = k.add(now, in, out)
+	case ParticipantRemoved:
+		err = k.remove(in.CKN, out)
+	case RekeyRequested:
+		err = k.rekey()
+	default:
+		err = errUnknownInput
+	}
+	k.settle(now, out)
+	return err
+}
+
+// Tick does whatever is due at now. Early and repeated calls are harmless.
+func (k *KaY) Tick(now Time, out *Output) {
+	k.wipeDoomed()
+	k.settle(now, out)
+}
+
+// settle brings everything to rest at now: what expired, who is principal, the key server's work, CP, and last what our
+// peers are to hear of it.
+func (k *KaY) settle(now Time, out *Output) {
+	if k.linkUp {
+		for _, p := range k.participants {
+			p.expire(now, out)
+		}
+	}
+	k.choosePrincipal(out)
+	if k.linkUp {
+		k.retry(now, out)
+		k.serve(now, out)
+	}
+	k.runCP(now, out)
+	k.pruneChannels(out)
+	k.tellSecured(out)
+	if k.linkUp {
+		for _, p := range k.participants {
+			p.transmit(now, out)
+		}
+	}
+}
+
+func (k *KaY) wipeDoomed() {
+	for i, y := range k.doomed {
+		y.wipe()
+		k.doomed[i] = nil
+	}
+	k.doomed = k.doomed[:0]
+}
+
+// link follows portEnabled: a link that comes up starts clean, with MIs that nobody knows.
+func (k *KaY) link(now Time, up bool, out *Output) {
+	if up == k.linkUp {
+		return
+	}
+	k.linkUp = up
+	for _, p := range k.participants {
+		p.dropPeers("link down", out)
+		if up {
+			p.newMI(now, "link up", out)
+		}
+	}
+}
+
+func (k *KaY) find(ckn keyderive.CKN) *participant {
+	for _, p := range k.participants {
+		if p.ckn == ckn {
+			return p
+		}
+	}
+	return nil
+}
+
+func (k *KaY) add(now Time, in ParticipantAdded, out *Output) error {
+	if k.find(in.CKN) != nil {
+		return ErrParticipantExists
+	}
+	if len(k.participants) >= MaxParticipants {
+		return ErrTooManyParticipant
+	}
+	if in.CKN.IsZero() || in.CAK.IsZero() {
+		return errors.New("mka: participant without CKN or CAK")
+	}
+	p := &participant{kay: k, role: in.Role, ckn: in.CKN, cak: in.CAK, ick: keyderive.DeriveICK(in.CAK, in.CKN),
+		kek: keyderive.DeriveKEK(in.CAK, in.CKN), version: mkaVersion}
+	p.newMI(now, "participant added", out)
+	k.participants = append(k.participants, p)
+	return nil
+}
+
+func (k *KaY) remove(ckn keyderive.CKN, out *Output) error {
+	p := k.find(ckn)
+	if p == nil {
+		return ErrNoParticipant
+	}
+	p.dropPeers("participant removed", out)
+	for i := range k.participants {
+		if k.participants[i] == p {
+			k.participants = append(k.participants[:i], k.participants[i+1:]...)
+			break
+		}
+	}
+	p.cak.Wipe()
+	p.ick.Wipe()
+	p.kek.Wipe()
+	return nil
+}
+
+func (k *KaY) rekey() error {
+	if !k.electedSelf() {
+		return ErrNotKeyServer
+	}
+	k.principal.wantSAK("requested")
+	return nil
+}
+
+// choosePrincipal picks the participant that drives the port: of those with live peers and a key server, a primary
+// before a fallback, then the one with the better key server (9.3.2, 12.5).
+func (k *KaY) choosePrincipal(out *Output) {
+	var best *participant
+	for _, p := range k.participants {
+		if p.server.sci != 0 && (best == nil || p.precedes(best)) {
+			best = p
+		}
+	}
+	if best == k.principal {
+		return
+	}
+	k.principal = best
+	if y := k.cp.next; y != nil && y.owner != best { // CP has not begun with it; its CA no longer drives the port
+		k.forget(y)
+		k.cp.next, k.cp.chgdServer = nil, false
+	}
+	e := Event{Kind: EventPrincipal}
+	if best != nil {
+		e.CKN = best.ckn
+		best.wantSAK("became principal")
+	}
+	out.event(e)
+}
+
+func (p *participant) precedes(o *participant) bool {
+	if p.role != o.role {
+		return p.role < o.role
+	}
+	return p.server.precedes(o.server)
+}
+
+// logon is what the Logon Process tells CP (12.5): SECURE while there is a SAK to secure the port with, else what the
+// policy allows.
+func (k *KaY) logon() connect {
+	switch p := k.principal; {
+	case p != nil && p.plain && k.cfg.Policy == ShouldSecure:
+		return connectAuthenticated
+	case p != nil && !p.plain && k.newest() != nil:
+		return connectSecure
+	case k.cfg.Policy == ShouldSecure:
+		return connectUnauthenticated
+	}
+	return connectPending
+}
+
+// tellSecured publishes the transition that everybody waits for.
+func (k *KaY) tellSecured(out *Output) {
+	secured := k.isSecured()
+	if secured == k.secured {
+		return
+	}
+	k.secured = secured
+	e := Event{Kind: EventUnsecured}
+	if secured {
+		y := k.inService()
+		e = Event{Kind: EventSecured, CKN: k.principalCKN(), KI: y.ki, AN: y.an, Suite: y.suite}
+	}
+	out.event(e)
+}
+
+// isSecured reports whether the Controlled Port carries protected traffic.
+func (k *KaY) isSecured() bool {
+	c := &k.cp
+	return c.portValid && c.controlledPort && (c.state == cpTransmitting || c.otx || c.state == cpRetire && c.old != nil)
+}
+
+// inService is the key that we transmit with, nil if there is none.
+func (k *KaY) inService() *key {
+	if k.cp.state == cpTransmitting {
+		return k.cp.latest
+	}
+	return k.cp.old
+}
+
+func (k *KaY) principalCKN() (ckn keyderive.CKN) {
+	if k.principal != nil {
+		ckn = k.principal.ckn
+	}
+	return ckn
+}

@@ -1,0 +1,299 @@
+package mka_test
+
+import (
+	"testing"
+	"time"
+
+	"mkad/eapol"
+	"mkad/mka"
+	"mkad/mka/mkatest"
+	"mkad/secy"
+)
+
+// alone is a KaY that has sent some hellos, and a scripted peer that has not spoken.
+func alone(t *testing.T, edit ...func(*mka.Config)) (*world, *mkatest.Member, *mkatest.Peer) {
+	w := newWorld(t)
+	m, p := w.kay(2, edit...), w.peer(1)
+	w.Run(10 * time.Second)
+	return w, m, p
+}
+
+// Clause: 802.1X-2020 9.4.3 (R39, R40)
+func TestPeerIsLiveOnceItListsOneOfTheLastTwoMessageNumbers(t *testing.T) {
+	live := func(mi eapol.MI, mn eapol.MN) func(*eapol.MKPDU) {
+		return func(m *eapol.MKPDU) {
+			m.Live = eapol.PeerList{Present: true, Peers: []eapol.ListedPeer{{MI: mi, MN: mn}}}
+			m.Potential = eapol.PeerList{}
+		}
+	}
+	for _, c := range []struct {
+		name string
+		list func(eapol.MI, eapol.MN) func(*eapol.MKPDU)
+		back eapol.MN
+		want bool
+	}{
+		{"the last in the Potential list", listing, 0, true},
+		{"the last in the Live list", live, 0, true},
+		{"the last but one in the Potential list", listing, 1, true},
+		{"the last but one in the Live list", live, 1, true},
+		{"the last but two", listing, 2, false},
+		{"the last but two in the Live list", live, 2, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			_, m, p := alone(t)
+			p.Tell(m, c.list(m.MI(), mnOf(m)-c.back))
+			if got := isLive(m, p.SCI); got != c.want {
+				t.Errorf("live %t, want %t", got, c.want)
+			}
+		})
+	}
+}
+
+// Clause: 802.1X-2020 9.4.3 (R39)
+func TestPeerThatListsMessageNumber0ProvesNothing(t *testing.T) {
+	w := newWorld(t)
+	m, p := w.kay(2), w.peer(1) // has sent MN 1: 0 would be the last but one
+	p.Tell(m, listing(m.MI(), 0))
+	if isLive(m, p.SCI) {
+		t.Error("live")
+	}
+}
+
+// Clause: 802.1X-2020 9.4.2, 9.4.3 (R40)
+func TestListedMessageNumberThatWasNeverSentTakesANewMI(t *testing.T) {
+	_, m, p := alone(t)
+	mi := m.MI()
+	wantDiscard(t, m, eapol.DiscardOwnMI, func() { p.Tell(m, listing(mi, mnOf(m)+1)) })
+	if m.MI() == mi || isLive(m, p.SCI) {
+		t.Errorf("MI changed %t, live %t; want a new MI and no proof", m.MI() != mi, isLive(m, p.SCI))
+	}
+}
+
+// Clause: 802.1X-2020 9.4.2 (R41)
+func TestMessageNumberThatDoesNotGrowIsAReplay(t *testing.T) {
+	for name, again := range map[string]func(p *mkatest.Peer){
+		"equal": func(p *mkatest.Peer) { p.MN-- },
+		"lower": func(p *mkatest.Peer) { p.MN -= 3 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, m, p := alone(t)
+			p.MN = 10
+			p.Tell(m, listingNobody)
+			again(p)
+			wantDiscard(t, m, eapol.DiscardReplay, func() { p.Tell(m, listing(m.MI(), mnOf(m))) })
+			if isLive(m, p.SCI) {
+				t.Error("a replay has proved liveness")
+			}
+		})
+	}
+}
+
+// Clause: 802.1X-2020 9.4.2 (R41)
+func TestKnownMIUnderAnotherSCIIsAReplay(t *testing.T) {
+	_, m, p := alone(t)
+	p.Tell(m)
+	wantDiscard(t, m, eapol.DiscardReplay, func() {
+		p.Tell(m, func(m *eapol.MKPDU) { m.Basic.SCI = mkatest.SCI(9) })
+	})
+}
+
+// Clause: 802.1X-2020 9.4.2 (R42)
+func TestOurMIInAnothersMKPDUTakesANewMI(t *testing.T) {
+	w, m, p := alone(t)
+	mi := m.MI()
+	wantDiscard(t, m, eapol.DiscardOwnMI, func() { p.Tell(m, func(m *eapol.MKPDU) { m.Basic.MI = mi }) })
+	w.Run(mka.MinGap)
+	if b := p.Last().Basic; b.MI == mi || b.MI != m.MI() || b.MN != 1 {
+		t.Errorf("sends MI %s MN %d after a collision of %s, want another from 1", b.MI, b.MN, mi)
+	}
+}
+
+// Clause: 802.1X-2020 9.4.2 (R42)
+func TestOthersCannotMakeOurMIChangeMoreThanOnceASecond(t *testing.T) {
+	w, m, p := alone(t)
+	for range 100 {
+		p.Tell(m, func(u *eapol.MKPDU) { u.Basic.MI = m.MI() })
+		w.Run(50 * time.Millisecond)
+	}
+	if got := m.Count(mka.EventNewMI); got > 2+5 { // participant added, link up, and 5 s of collisions
+		t.Errorf("%d MIs after 5 s of collisions", got)
+	}
+}
+
+// Clause: 802.1X-2020 9.4.3, 11.11.2 (R43)
+func TestOurSCIInAReceivedMKPDUIsDiscarded(t *testing.T) {
+	_, m, p := alone(t)
+	wantDiscard(t, m, eapol.DiscardOwnSCI, func() {
+		p.Tell(m, func(u *eapol.MKPDU) { u.Basic.SCI = m.SCI() })
+	})
+	if n := len(m.Status().Participants[0].Peers); n != 0 {
+		t.Errorf("%d peers after it, want none", n)
+	}
+}
+
+// Clause: 802.1X-2020 9.4.3 (R44)
+func TestListsCarryTheLatestMessageNumberOfEachPeer(t *testing.T) {
+	w, m, p := serving(t)
+	q := w.peer(3)
+	p.MN, q.MN = 1000, 2000
+	p.Tell(m)
+	q.Tell(m)
+	w.Run(mka.HelloTime)
+	last := p.Last()
+	live := eapol.ListedPeer{MI: p.MI, MN: p.MN}
+	potential := eapol.ListedPeer{MI: q.MI, MN: 2001}
+	if len(last.Live.Peers) != 1 || last.Live.Peers[0].MI != live.MI || last.Live.Peers[0].MN < 1001 ||
+		len(last.Potential.Peers) != 1 || last.Potential.Peers[0] != potential {
+		t.Errorf("live %v, potential %v; want %v and %v", last.Live.Peers, last.Potential.Peers, live, potential)
+	}
+}
+
+// lostAfter is how long after its last MKPDU the peer is removed.
+func lostAfter(w *world, m *mkatest.Member, sci secy.SCI) time.Duration {
+	w.t.Helper()
+	from := w.Now
+	w.until("the peer is removed", 2*mka.LifeTime, func() bool { _, known := peerOf(m, sci); return !known })
+	return w.Now.Sub(from)
+}
+
+// Clause: 802.1X-2020 9.4.3 (R45)
+func TestSilentLivePeerIsLostAfterLifeTime(t *testing.T) {
+	w, m, p := serving(t)
+	p.Tell(m)
+	p.Hush()
+	if got := lostAfter(w, m, p.SCI); got != mka.LifeTime {
+		t.Errorf("removed after %v, want %v", got, mka.LifeTime)
+	}
+	if m.Count(mka.EventPeerLost) != 1 {
+		t.Errorf("the loss was told %d times", m.Count(mka.EventPeerLost))
+	}
+}
+
+// Clause: 802.1X-2020 9.4.2, 9.4.3 (R45)
+func TestReplayedFramesDoNotProlongALife(t *testing.T) {
+	w, m, p := serving(t)
+	frame := p.Next()
+	w.Inject(m, frame, 0)
+	w.Run(0)
+	p.Hush()
+	for i := range 11 {
+		w.Inject(m, frame, time.Duration(i)*500*time.Millisecond)
+	}
+	if got := lostAfter(w, m, p.SCI); got != mka.LifeTime {
+		t.Errorf("removed after %v, want %v", got, mka.LifeTime)
+	}
+}
+
+// Clause: 802.1X-2020 9.4.3 (R46)
+func TestLivePeerThatStopsListingUsIsLostAfterLifeTime(t *testing.T) {
+	w, m, p := serving(t)
+	p.Tell(m)
+	p.Hush()
+	for i := range 5 {
+		w.After(time.Duration(i+1)*time.Second, func() { p.Tell(m, listingNobody) })
+	}
+	if got := lostAfter(w, m, p.SCI); got != mka.LifeTime {
+		t.Errorf("removed after %v, want %v", got, mka.LifeTime)
+	}
+}
+
+// Clause: 802.1X-2020 9.4.3 (R46)
+func TestLivePeerWhoseListIsOlderThanLifeTimeIsLost(t *testing.T) {
+	w, m, p := serving(t)
+	w.Run(10 * time.Second)
+	p.Hush()
+	mi, mn := m.MI(), mnOf(m)
+	for i := range 20 {
+		w.After(time.Duration(i)*time.Second, func() { p.Tell(m, listing(mi, mn)) })
+	}
+	w.until("the peer is lost", 3*mka.LifeTime, func() bool { return !isLive(m, p.SCI) })
+	if w.Now.Sub(0) > 30*time.Second {
+		t.Errorf("lost only %v after the start", w.Now.Sub(0))
+	}
+}
+
+// Clause: 802.1X-2020 9.4.3 (R46)
+func TestLivePeerWhoseListIsAFewHellosOldStaysLive(t *testing.T) {
+	w, m, p := serving(t)
+	p.Hush()
+	var heard []eapol.MN
+	for range 30 {
+		heard = append(heard, mnOf(m))
+		p.Tell(m, listing(m.MI(), heard[max(0, len(heard)-2)]))
+		w.Run(mka.HelloTime)
+	}
+	if !isLive(m, p.SCI) || m.Count(mka.EventPeerLost) != 0 {
+		t.Error("lost, though it lists MNs that are never older than two hellos")
+	}
+}
+
+// Clause: 802.1X-2020 9.4.3 (R47)
+func TestSilentPotentialPeerIsRemovedAfterLifeTime(t *testing.T) {
+	w, m, p := alone(t)
+	p.Tell(m, listingNobody)
+	if got := lostAfter(w, m, p.SCI); got != mka.LifeTime {
+		t.Errorf("removed after %v, want %v", got, mka.LifeTime)
+	}
+	if m.Count(mka.EventPeerLost) != 0 {
+		t.Error("told as the loss of a live peer")
+	}
+}
+
+// Clause: 802.1X-2020 9.4.3, 9.8 (R48)
+func TestRestartedPeerReplacesItsFormerLifeWithinTwoHellos(t *testing.T) {
+	w, m, p := serving(t)
+	w.Run(10 * time.Second)
+	former, key := p.MI, p.Key
+	p.Rejoin()
+	p.Talk()
+	w.until("the new life is live", 2*mka.HelloTime, func() bool { q, _ := peerOf(m, p.SCI); return q.Live && q.MI == p.MI })
+	for _, q := range m.Status().Participants[0].Peers {
+		if q.MI == former {
+			t.Error("the former life is still listed")
+		}
+	}
+	w.until("it has a SAK", mka.HelloTime, func() bool { return !p.Key.KI.IsZero() })
+	if p.Key.KI.KN != key.KI.KN+1 || p.Key.AN == key.AN {
+		t.Errorf("new SAK KN %d AN %d after KN %d AN %d", p.Key.KI.KN, p.Key.AN, key.KI.KN, key.AN)
+	}
+}
+
+// Clause: 802.1X-2020 9.4.3 (R48)
+func TestRestartedPeerDoesNotReplaceItsFormerLifeBeforeProof(t *testing.T) {
+	_, m, p := serving(t)
+	former := p.MI
+	p.Rejoin()
+	p.Tell(m)
+	live := false
+	for _, q := range m.Status().Participants[0].Peers {
+		live = live || q.MI == former && q.Live
+	}
+	if !live {
+		t.Error("the live peer is gone, though nothing has been proved")
+	}
+}
+
+// Clause: 802.1X-2020 9.4.3 (R49)
+func TestNothingIsMadeOfWhatAPotentialPeerSays(t *testing.T) {
+	_, m, p := alone(t)
+	p.Priority = 0
+	before := m.Mark()
+	p.Tell(m, listingNobody, func(u *eapol.MKPDU) {
+		u.SAKUse.Latest = eapol.KeyUse{KI: eapol.KI{MI: p.MI, KN: 1}, Tx: true, Rx: true, LPN: 0xffffffff}
+		u.SAKUse.DelayProtect = true
+	})
+	if did := m.Since(before); len(did.Ops) != 0 || did.Has(mka.EventKeyServer) || m.Status().PrincipalCKN.Len() != 0 {
+		t.Errorf("ops %v, events %v for a potential peer", did.Ops, did.Events)
+	}
+}
+
+// Clause: 802.1X-2020 9.4.3, 9.8 (R49, R61)
+func TestDistributedSAKOfAPotentialPeerIsDiscarded(t *testing.T) {
+	_, m, p := alone(t)
+	p.Priority = 0
+	p.Generate(secy.GCMAES128, secy.Offset0)
+	wantDiscard(t, m, eapol.DiscardNotKeyServer, func() { p.Tell(m, listingNobody) })
+	if len(m.SecY.SAs) != 0 {
+		t.Error("its SAK was installed")
+	}
+}

@@ -1,0 +1,274 @@
+package mka
+
+import (
+	"fmt"
+	"io"
+
+	"mkad/eapol"
+	"mkad/keyderive"
+)
+
+// A participant is our part in one CA, the holders of one CAK (9.3.1). Its actor is ourselves.
+type participant struct {
+	kay  *KaY
+	role Role
+
+	ckn keyderive.CKN
+	cak keyderive.CAK
+	ick keyderive.ICK
+	kek keyderive.KEK
+
+	mi      eapol.MI
+	mn      eapol.MN // the last sent with mi
+	miAt    Time     // when mi was chosen
+	version uint8    // MKA version that we send
+
+	peers    []peer // live and potential; at most kay.maxPeers
+	server   candidate
+	noServer bool // EventNoKeyServer was told and still holds
+
+	// Transmission.
+	helloAt  Time
+	sentAt   Time
+	sent     bool // sentAt counts
+	ramped   int  // how many steps of the ramp are behind us
+	newInfo  bool // others wait for what has changed
+	ages     [4]age
+	agesNext int
+
+	// Key server.
+	kn          eapol.KN // the last used with mi
+	sakWanted   string   // why a new SAK is due; empty: none is
+	offer       *offer   // the SAK that is, or was, distributed
+	offered     bool     // offeredAt counts
+	offeredAt   Time     // when a SAK was last distributed for the first time
+	exhaustedAt Time     // before which exhausted packet numbers do not count again
+	refusal     bool     // EventNoSuite was told and still holds
+	plain       bool     // the key server, perhaps ourselves, has decided that MACsec is not used
+}
+
+// An age remembers when an MN was sent, so that a listed MN can be told to be older than Life Time.
+type age struct {
+	mn eapol.MN
+	at Time
+}
+
+// ageGap is the least distance of two remembered ages; four of them cover Life Time.
+const ageGap = LifeTime / 4
+
+// newMI takes a fresh Member Identifier: to our peers we are a new member then, with no liveness proved (9.4.2).
+func (p *participant) newMI(now Time, why string, out *Output) {
+	if _, err := io.ReadFull(p.kay.cfg.Rand, p.mi[:]); err != nil {
+		panic(fmt.Sprintf("mka: reading randomness for an MI: %v", err))
+	}
+	p.mn, p.kn, p.miAt = 0, 0, now
+	p.ages, p.agesNext = [len(p.ages)]age{}, 0
+	p.ramped, p.helloAt = 0, now
+	p.offer = nil
+	if p.electedSelf() {
+		p.wantSAK("new MI")
+	}
+	out.event(Event{Kind: EventNewMI, CKN: p.ckn, MI: p.mi, Reason: why})
+}
+
+// provokedMI is newMI for reasons that others can bring about, at a bounded rate.
+func (p *participant) provokedMI(now Time, why string, out *Output) {
+	if now >= p.miAt.Add(newMIGap) {
+		p.newMI(now, why, out)
+	}
+}
+
+// receive takes one frame: parse all of it, validate it in the order of the standard, decide what follows, and only
+// then commit. A frame that is discarded on the way has changed nothing (11.11.2 to 11.11.4).
+func (k *KaY) receive(now Time, frame []byte, out *Output) {
+	m := &k.rx
+	p, reason := k.authenticate(frame, m)
+	if reason == eapol.Accepted {
+		reason = m.ParseSets()
+	}
+	var d decision
+	if reason == eapol.Accepted {
+		d, reason = p.decide(now, m)
+	}
+	if reason != eapol.Accepted {
+		k.discard(p, m, reason, out)
+	}
+	if d.newMI != "" {
+		p.provokedMI(now, d.newMI, out)
+	}
+	if reason == eapol.Accepted {
+		p.commit(now, m, &d, out)
+		k.received++
+	}
+	d.key.wipe()
+}
+
+// authenticate makes the checks of 11.4 and 11.11.2 (a) to (g). The participant is returned as soon as it is known.
+func (k *KaY) authenticate(frame []byte, m *eapol.MKPDU) (*participant, eapol.Discard) {
+	if reason := eapol.ParseEnvelope(frame, k.cfg.Acceptance, m); reason != eapol.Accepted {
+		return nil, reason
+	}
+	p := k.find(m.Basic.CKN)
+	if p == nil {
+		return nil, eapol.DiscardUnknownCKN
+	}
+	if m.Basic.AlgorithmAgility != eapol.AlgorithmAgility {
+		return p, eapol.DiscardAlgorithmAgility
+	}
+	if !p.ick.Verify(m.Authenticated(), m.ICV[:]) {
+		return p, eapol.DiscardICV
+	}
+	return p, eapol.Accepted
+}
+
+func (k *KaY) discard(p *participant, m *eapol.MKPDU, reason eapol.Discard, out *Output) {
+	k.discards[reason]++
+	e := Event{Kind: EventDiscarded, Discard: reason}
+	if reason > eapol.DiscardDestination {
+		e.MAC = m.SA
+	}
+	if reason >= eapol.DiscardUnknownCKN {
+		e.CKN, e.Peer, e.MI = m.Basic.CKN, m.Basic.SCI, m.Basic.MI
+	}
+	out.event(e)
+}
+
+// A decision is what an authentic MKPDU leads to.
+type decision struct {
+	newMI string // why our MI must change; empty: it need not
+	at    int    // index of the peer, -1 for one that is new
+	proof bool   // it has proved liveness
+	lists bool   // it lists us with an MN sent within Life Time
+	key   *key   // the SAK to use, nil: none is new
+	plain bool   // the key server distributes that MACsec is not used
+}
+
+// decide makes the checks of 9.4 and 9.8 on an authentic MKPDU, and changes nothing.
+func (p *participant) decide(now Time, m *eapol.MKPDU) (d decision, reason eapol.Discard) {
+	b := &m.Basic
+	d.at = p.find(b.MI)
+	if b.SCI == p.kay.cfg.SCI {
+		return d, eapol.DiscardOwnSCI
+	}
+	if b.MI == p.mi {
+		d.newMI = "another station uses our MI"
+		return d, eapol.DiscardOwnMI
+	}
+	if d.at >= 0 && (b.MN <= p.peers[d.at].mn || b.SCI != p.peers[d.at].sci) {
+		return d, eapol.DiscardReplay
+	}
+	if d.at < 0 && len(p.peers) >= p.kay.maxPeers && p.oldestPotential() < 0 {
+		return d, eapol.DiscardTooManyPeers
+	}
+	mn, listed := listedMN(m, p.mi)
+	if listed && mn > p.mn {
+		d.newMI = "a peer lists us with a Message Number that we have not sent"
+		return d, eapol.DiscardOwnMI
+	}
+	// The last two MNs prove liveness, an older one only prolongs it. An MKPDU in flight while we sent is no replay.
+	d.proof = listed && mn > 0 && mn+1 >= p.mn
+	d.lists = d.proof || listed && mn >= p.oldestRecent(now)
+	if m.DistributedSAK.Present {
+		return p.decideSAK(d, m)
+	}
+	return d, eapol.Accepted
+}
+
+// listedMN finds our MI in the peer lists.
+func listedMN(m *eapol.MKPDU, mi eapol.MI) (eapol.MN, bool) {
+	for _, list := range [...]*eapol.PeerList{&m.Live, &m.Potential} {
+		for i := range list.Peers {
+			if list.Peers[i].MI == mi {
+				return list.Peers[i].MN, true
+			}
+		}
+	}
+	return 0, false
+}
+
+// oldestRecent is the least MN that is known to have been sent within Life Time.
+func (p *participant) oldestRecent(now Time) eapol.MN {
+	oldest := p.mn
+	for _, a := range p.ages {
+		if a.mn != 0 && now < a.at.Add(LifeTime) {
+			oldest = min(oldest, a.mn)
+		}
+	}
+	return max(oldest, 1)
+}
+
+// commit lets an MKPDU that has passed every check take effect.
+func (p *participant) commit(now Time, m *eapol.MKPDU, d *decision, out *Output) {
+	q := p.note(now, m, d, out)
+	if d.proof && !q.live {
+		q = p.promote(now, q.mi, out)
+	}
+	if d.lists {
+		q.unanswered = 0
+	}
+	if !q.live {
+		return
+	}
+	if d.lists {
+		q.expiresAt = now.Add(LifeTime)
+	}
+	if m.Announcement.Present {
+		q.announced = announcedSuites(&m.Announcement)
+	}
+	p.elect(out) // its priority or flag may have changed
+	if m.DistributedSAK.Present {
+		p.plain = d.plain
+	}
+	if p.kay.choosePrincipal(out); d.key != nil && p.kay.principal == p {
+		out.event(Event{Kind: EventSAKReceived, CKN: p.ckn, Peer: q.sci, KI: d.key.ki, AN: d.key.an, Suite: d.key.suite})
+		d.key.bornAt = now
+		p.kay.adopt(p, d.key)
+		d.key = nil
+	}
+	p.noteUse(q, m, out)
+}
+
+// note records what the MKPDU says of its sender, whom it adds to the potential peers if it is new.
+func (p *participant) note(now Time, m *eapol.MKPDU, d *decision, out *Output) *peer {
+	b := &m.Basic
+	if d.at < 0 {
+		if len(p.peers) >= p.kay.maxPeers {
+			p.removePeer(p.oldestPotential(), "displaced", out)
+		}
+		d.at = len(p.peers)
+		p.peers = append(p.peers, peer{mi: b.MI, sci: b.SCI})
+		p.newInfo = true
+		out.event(Event{Kind: EventPeerHeard, CKN: p.ckn, Peer: b.SCI, MI: b.MI})
+		p.kay.openChannel(p, b.MI, b.SCI, out)
+	}
+	q := &p.peers[d.at]
+	q.mn, q.heardAt = b.MN, now
+	q.version, q.priority, q.keyServer = b.MKAVersion, b.KeyServerPriority, b.KeyServer
+	q.desired, q.capability = b.MACsecDesired, b.Capability
+	if !q.live {
+		q.expiresAt = now.Add(LifeTime)
+	}
+	return q
+}
+
+// promote makes a potential peer live. Earlier lives of the same SCI end: this is how a restarted peer comes back
+// without waiting for its expiry.
+func (p *participant) promote(now Time, mi eapol.MI, out *Output) *peer {
+	q := &p.peers[p.find(mi)]
+	q.live = true
+	q.expiresAt = now.Add(LifeTime)
+	sci := q.sci
+	out.event(Event{Kind: EventPeerLive, CKN: p.ckn, Peer: sci, MI: mi})
+	p.newInfo = true
+	for i := 0; i < len(p.peers); i++ {
+		if o := &p.peers[i]; o.sci == sci && o.mi != mi {
+			if o.live {
+				out.event(Event{Kind: EventPeerLost, CKN: p.ckn, Peer: sci, MI: o.mi, Reason: "restarted"})
+			}
+			p.peers = append(p.peers[:i], p.peers[i+1:]...)
+			i--
+		}
+	}
+	p.membersChanged("peer live", out)
+	return &p.peers[p.find(mi)]
+}

@@ -1,0 +1,164 @@
+package mka
+
+import (
+	"mkad/eapol"
+	"mkad/secy"
+)
+
+// A peer is another member of the CA: potential until it has proved that it hears us, then live (9.4.3).
+type peer struct {
+	mi        eapol.MI
+	mn        eapol.MN // the last received
+	sci       secy.SCI
+	live      bool
+	heardAt   Time // its last MKPDU
+	expiresAt Time
+
+	// What its MKPDUs say of it. Nothing is made of it before the peer is live.
+	version      uint8
+	priority     uint8
+	keyServer    bool // the flag: it is, or may become, key server
+	desired      bool
+	capability   secy.Capability
+	delayProtect bool
+	use          [2]keyUse // Latest, Old of its last SAK Use
+
+	announced  suiteSet // the suites it announced; empty: none were
+	refused    suiteSet // the suites whose SAKs it has left unreported
+	unanswered int      // hellos of ours since it was heard that it has not answered by listing us
+}
+
+// keyUse is how a peer uses a key.
+type keyUse struct {
+	ki     eapol.KI
+	tx, rx bool
+	pn     secy.PN // the lowest acceptable PN, as far as it was told
+}
+
+// uses reports what the peer does with the key, in whichever slot it names it: implementations disagree on when a key
+// moves from Latest to Old, and one stack repeats a key in both.
+func (q *peer) uses(ki eapol.KI) (u keyUse, known bool) {
+	for _, v := range q.use {
+		if v.ki == ki {
+			u = keyUse{ki, u.tx || v.tx, u.rx || v.rx, max(u.pn, v.pn)}
+			known = true
+		}
+	}
+	return u, known
+}
+
+// secures reports whether the peer wants, and can have, MACsec.
+func (q *peer) secures() bool { return q.desired && q.capability != secy.CapabilityNone }
+
+// find returns the index of the peer with this MI, or -1.
+func (p *participant) find(mi eapol.MI) int {
+	for i := range p.peers {
+		if p.peers[i].mi == mi {
+			return i
+		}
+	}
+	return -1
+}
+
+// liveCount and potentialCount are the lengths of the two lists.
+func (p *participant) liveCount() (n int) {
+	for i := range p.peers {
+		if p.peers[i].live {
+			n++
+		}
+	}
+	return n
+}
+
+func (p *participant) potentialCount() int { return len(p.peers) - p.liveCount() }
+
+// oldestPotential is the potential peer that was heard longest ago, or -1. It makes room for a new one: MKPDUs that
+// somebody recorded and sends again must not keep a member out.
+func (p *participant) oldestPotential() int {
+	oldest := -1
+	for i := range p.peers {
+		if q := &p.peers[i]; !q.live && (oldest < 0 || q.heardAt < p.peers[oldest].heardAt) {
+			oldest = i
+		}
+	}
+	return oldest
+}
+
+// expire removes the peers whose life is over (9.4.3).
+func (p *participant) expire(now Time, out *Output) {
+	server := p.server
+	for i := 0; i < len(p.peers); {
+		if p.peers[i].expiresAt > now {
+			i++
+			continue
+		}
+		p.removePeer(i, "silent for Life Time", out)
+	}
+	// A key server that never noticed our loss would not send its SAK again. With another MI we are a new member to it.
+	if server.sci != 0 && server.sci != p.kay.cfg.SCI && p.server.sci == 0 {
+		p.newMI(now, "key server expired", out)
+	}
+}
+
+// removePeer takes a peer off its list; a live one changes the membership.
+func (p *participant) removePeer(i int, why string, out *Output) {
+	q := p.peers[i]
+	p.peers = append(p.peers[:i], p.peers[i+1:]...)
+	p.newInfo = true
+	if q.live {
+		out.event(Event{Kind: EventPeerLost, CKN: p.ckn, Peer: q.sci, MI: q.mi, Reason: why})
+		p.membersChanged("peer lost", out)
+	}
+}
+
+// dropPeers empties both lists without further ado: the link or the participant is gone.
+func (p *participant) dropPeers(why string, out *Output) {
+	for i := range p.peers {
+		if q := &p.peers[i]; q.live {
+			out.event(Event{Kind: EventPeerLost, CKN: p.ckn, Peer: q.sci, MI: q.mi, Reason: why})
+		}
+	}
+	p.peers = p.peers[:0]
+	p.elect(out)
+}
+
+// membersChanged follows a change of the Live Peer List: another election, and another SAK (9.8).
+func (p *participant) membersChanged(why string, out *Output) {
+	p.offer = nil
+	p.elect(out)
+	p.wantSAK(why)
+}
+
+// elect brings the key server up to date.
+func (p *participant) elect(out *Output) {
+	server := p.election(nil)
+	p.tellNoServer(server, out)
+	if server == p.server {
+		return
+	}
+	wasSelf := p.electedSelf()
+	changed := server.sci != p.server.sci
+	p.server = server
+	if !changed {
+		return
+	}
+	p.newInfo = true
+	p.offer = nil
+	p.sakWanted = ""
+	out.event(Event{Kind: EventKeyServer, CKN: p.ckn, Peer: server.sci})
+	if p.electedSelf() && !wasSelf {
+		p.wantSAK("became key server")
+	}
+}
+
+// tellNoServer says once that there are live peers and nobody among them and us may be key server.
+func (p *participant) tellNoServer(server candidate, out *Output) {
+	none := server.sci == 0 && p.liveCount() > 0
+	if none && !p.noServer {
+		out.event(Event{Kind: EventNoKeyServer, CKN: p.ckn})
+	}
+	p.noServer = none
+}
+
+// electedSelf reports whether we are the participant's key server.
+func (p *participant) electedSelf() bool { return p.server.sci == p.kay.cfg.SCI && p.server.sci != 0 }

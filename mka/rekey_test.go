@@ -1,0 +1,178 @@
+package mka_test
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"mkad/eapol"
+	"mkad/mka"
+	"mkad/mka/mkatest"
+	"mkad/secy"
+)
+
+// Clause: 802.1X-2020 9.8 (R70)
+func TestRekeyRequestMakesOneSAK(t *testing.T) {
+	w, members := group(t, 2)
+	made := members[0].Count(mka.EventSAKGenerated)
+	members[0].MustStep(mka.RekeyRequested{})
+	w.connected(members...)
+	if n := members[0].Count(mka.EventSAKGenerated) - made; n != 1 {
+		t.Errorf("%d SAKs made, want 1", n)
+	}
+}
+
+// Clause: 802.1X-2020 9.8 (R70)
+func TestRekeyRequestToAnyoneElseIsAnError(t *testing.T) {
+	w, members := group(t, 2)
+	lonely := w.kay(9)
+	lonely.MustStep(mka.LinkChanged{})
+	for _, m := range []*mkatest.Member{members[1], lonely} {
+		if err := m.Step(mka.RekeyRequested{}); !errors.Is(err, mka.ErrNotKeyServer) {
+			t.Errorf("%s: %v, want %v", m.Name, err, mka.ErrNotKeyServer)
+		}
+	}
+}
+
+// Clause: 802.1X-2020 9.8 (R70)
+func TestSAKLifetimeMakesANewSAKEachTime(t *testing.T) {
+	w, members := group(t, 2, func(c *mka.Config) { c.SAKLifetime = time.Minute })
+	made := members[0].Count(mka.EventSAKGenerated)
+	w.Run(10 * time.Minute)
+	w.check.Connected(members...)
+	if n := members[0].Count(mka.EventSAKGenerated) - made; n != 10 {
+		t.Errorf("%d SAKs in 10 minutes with a lifetime of one, want 10", n)
+	}
+	if members[1].Count(mka.EventSAKGenerated) != 0 || members[0].Count(mka.EventUnsecured) != 0 {
+		t.Error("the follower made one, or the port was unsecured")
+	}
+}
+
+// Clause: 802.1X-2020 9.8 (R70)
+func TestWithoutSAKLifetimeOneSAKServesForEver(t *testing.T) {
+	w, members := group(t, 2)
+	made := members[0].Count(mka.EventSAKGenerated)
+	w.Run(2 * time.Hour)
+	if n := members[0].Count(mka.EventSAKGenerated) - made; n != 0 {
+		t.Errorf("%d SAKs made in 2 hours without a reason", n)
+	}
+}
+
+// exhaustion is the PN above which a SAK must be replaced.
+func exhaustion(suite secy.CipherSuite) secy.PN {
+	if suite.XPN() {
+		return 0xc000000000000000
+	}
+	return 0xc0000000
+}
+
+// Clause: 802.1X-2020 9.8 (R69)
+func TestPacketNumbersOfAnyMemberThatRunOutMakeOneSAK(t *testing.T) {
+	for _, suite := range []secy.CipherSuite{secy.GCMAES128, secy.GCMAESXPN256} {
+		for who, name := range []string{"the key server", "a follower"} {
+			t.Run(suite.String()+" of "+name, func(t *testing.T) {
+				w, members := group(t, 3, suites(suite))
+				m, key := members[who], members[who].SecY.Tx
+				made := members[0].Count(mka.EventSAKGenerated)
+				m.SamplePN(key, exhaustion(suite))
+				w.Run(10 * time.Second)
+				if n := members[0].Count(mka.EventSAKGenerated) - made; n != 0 {
+					t.Fatalf("%d SAKs made at the threshold, want none before it is passed", n)
+				}
+				for i := range 10 { // it goes on being high
+					m.SamplePN(key, exhaustion(suite)+secy.PN(i)+1)
+					w.Run(500 * time.Millisecond)
+				}
+				w.connected(members...)
+				if n := members[0].Count(mka.EventSAKGenerated) - made; n != 1 || m.SecY.Tx == key {
+					t.Errorf("%d SAKs made, in use %t; want 1 in use", n, m.SecY.Tx != key)
+				}
+			})
+		}
+	}
+}
+
+// Clause: 802.1X-2020 9.8 (R69)
+func TestLowestPNInEitherSlotOfAPeersReportCounts(t *testing.T) {
+	for name, inOld := range map[string]bool{"latest": false, "old": true} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			m, p := w.kay(2, suites(secy.GCMAES128)), w.peer(1)
+			p.InOld = inOld
+			if !p.Follow(m) {
+				t.Fatal("not secured")
+			}
+			kn := p.Key.KI.KN
+			for _, u := range []*eapol.KeyUse{&p.Use.Latest, &p.Use.Old} {
+				if u.KI == p.Key.KI {
+					u.LPN = 0xc0000001
+				}
+			}
+			p.Say()
+			w.Run(settleTime)
+			if p.Key.KI.KN != kn+1 {
+				t.Errorf("KN %d after %d, want one more", p.Key.KI.KN, kn)
+			}
+		})
+	}
+}
+
+// Clause: 802.1X-2020 9.8, 11.11.3 (R69, R87)
+func TestUpperHalfOfAPeersLowestPNCounts(t *testing.T) {
+	w, m, p := serving(t, suites(secy.GCMAESXPN128))
+	w.Run(5 * time.Second)
+	kn := p.Key.KI.KN
+	p.Tell(m, func(u *eapol.MKPDU) { u.SAKUse.Latest.LPN, u.XPN.LatestHigh = 0xffffffff, 0xbfffffff })
+	w.Run(5 * time.Second)
+	if p.Key.KI.KN != kn {
+		t.Fatal("a new SAK below the threshold")
+	}
+	p.Tell(m, func(u *eapol.MKPDU) { u.SAKUse.Latest.LPN, u.XPN.LatestHigh = 1, 0xc0000000 })
+	w.Run(5 * time.Second)
+	if p.Key.KI.KN != kn+1 {
+		t.Errorf("KN %d after %d, want one more", p.Key.KI.KN, kn)
+	}
+}
+
+// Clause: 802.1X-2020 9.8 (R69)
+func TestExhaustedTransmitSAMakesANewSAK(t *testing.T) {
+	w, members := group(t, 2, suites(secy.GCMAES128))
+	m, key := members[1], members[1].SecY.Tx
+	m.SecY.PNs[key] = 1 << 32
+	m.MustStep(mka.SecYReported{Report: secy.Report{Kind: secy.ReportExhausted, Key: key}})
+	w.Run(mka.HelloTime + time.Second)
+	w.check.Connected(members...)
+	if m.SecY.Tx == key {
+		t.Error("the exhausted key is still in use")
+	}
+}
+
+// Clause: 802.1X-2020 9.8 (R68)
+func TestNoKeyIdentifierComesTwice(t *testing.T) {
+	w, members := group(t, 2)
+	seen := map[eapol.KI]bool{}
+	for i := range 20 { // the checker wants one SAK for each; here, one event
+		switch i % 3 {
+		case 0:
+			members[0].MustStep(mka.RekeyRequested{})
+		case 1:
+			members[1].Restart()
+			members[1].Up(ckn, cak())
+		case 2:
+			members[0].MustStep(mka.LinkChanged{})
+			members[0].MustStep(mka.LinkChanged{Up: true})
+		}
+		w.Run(3 * time.Second)
+	}
+	for _, e := range members[0].Events {
+		if e.Kind == mka.EventSAKGenerated {
+			if seen[e.KI] {
+				t.Errorf("%s was made twice", e.KI)
+			}
+			seen[e.KI] = true
+		}
+	}
+	if len(seen) < 20 {
+		t.Errorf("only %d SAKs made", len(seen))
+	}
+}

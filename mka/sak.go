@@ -1,0 +1,419 @@
+package mka
+
+import (
+	"fmt"
+	"io"
+	"slices"
+
+	"mkad/eapol"
+	"mkad/keyderive"
+	"mkad/secy"
+)
+
+// A key is a SAK with all that belongs to it.
+type key struct {
+	owner   *participant // in whose CA it was distributed
+	ki      eapol.KI
+	an      secy.AN
+	suite   secy.CipherSuite
+	offset  secy.ConfidentialityOffset
+	sak     keyderive.SAK
+	salt    secy.Salt
+	server  secy.SCI // who distributed it
+	ssci    secy.SSCI
+	members []member // all others that hold it
+	nextPN  secy.PN  // of our transmit SA, as last reported
+	// lpn is what we tell to be the lowest acceptable PN, sample what nextPN was at sampledAt and lpn is to be next.
+	lpn, sample secy.PN
+	sampledAt   Time
+	bornAt      Time
+	failed      bool // the SecY did not obey an Op for it
+	counted     bool // exhaustion has already asked for its successor
+}
+
+// A member is another holder of a key.
+type member struct {
+	mi   eapol.MI
+	sci  secy.SCI // 0: not heard yet
+	ssci secy.SSCI
+}
+
+// wipe forgets the key's SAK.
+func (y *key) wipe() {
+	if y != nil {
+		y.sak.Wipe()
+	}
+}
+
+// An offer is a SAK that we distribute as key server, beside the very Live list for which it was made: it is withdrawn
+// when that list changes. A newcomer must not get a key whose SSCIs do not provide for it: with an XPN suite it would
+// take another member's, and nonces would repeat.
+type offer struct {
+	key     *key
+	wrapped []byte
+	sent    bool
+	judged  bool // judgeAt counts
+	judgeAt Time // when peers that do not report it are judged to refuse its suite
+	again   bool // nothing else could be offered: start over when judged
+}
+
+// wantSAK asks for a new SAK; the first reason is kept until it is made (9.8: triggers are postponed, never lost).
+func (p *participant) wantSAK(why string) {
+	if p.electedSelf() && p.sakWanted == "" {
+		p.sakWanted = why
+	}
+}
+
+// serve does the key server's work in the principal participant.
+func (k *KaY) serve(now Time, out *Output) {
+	p := k.principal
+	if p == nil || !p.electedSelf() {
+		return
+	}
+	if plain := !p.advised(); plain != p.plain {
+		p.plain, p.newInfo = plain, true
+		p.wantSAK("MACsec wanted")
+	}
+	if p.plain {
+		return
+	}
+	p.judgeOffer(now, out)
+	k.watchKeys(now)
+	if p.sakWanted != "" && now >= p.holdOff() {
+		p.generate(now, out)
+	}
+}
+
+// advised reports whether MACsec makes sense: we and a live peer want it and can do it (9.6.1).
+func (p *participant) advised() bool {
+	if p.kay.cfg.Capability == secy.CapabilityNone {
+		return false
+	}
+	for i := range p.peers {
+		if q := &p.peers[i]; q.live && q.secures() {
+			return true
+		}
+	}
+	return false
+}
+
+// holdOff is the time before which no new SAK is made: while others are about to become live, Life Time after the last
+// was first distributed, so that one SAK serves them all (9.8). And not before it can be distributed at once: nothing is
+// to be sent with a SAK that the others do not have yet.
+func (p *participant) holdOff() Time {
+	var at Time
+	if p.sent {
+		at = p.sentAt.Add(MinGap)
+	}
+	if p.offered && p.potentialCount() > 0 {
+		at = max(at, p.offeredAt.Add(LifeTime))
+	}
+	return at
+}
+
+// watchKeys asks for a successor of the SAK in service when its packet numbers or its time run out (9.8).
+func (k *KaY) watchKeys(now Time) {
+	p, y := k.principal, k.newest()
+	if y == nil || y.counted {
+		return
+	}
+	switch {
+	case p.exhausted(y) && now >= p.exhaustedAt: // however often a member says so
+		y.counted, p.exhaustedAt = true, now.Add(LifeTime)
+		p.wantSAK("packet numbers run out")
+	case k.cfg.SAKLifetime > 0 && now >= y.bornAt.Add(k.cfg.SAKLifetime):
+		y.counted = true
+		p.wantSAK("SAK lifetime")
+	}
+}
+
+// The lowest acceptable PN above which the key server makes a new SAK (9.8).
+const (
+	pnExhaustion    secy.PN = 0xc0000000
+	xpnPNExhaustion secy.PN = 0xc000000000000000
+)
+
+// exhausted reports whether any member's packet numbers of the key come to their end.
+func (p *participant) exhausted(y *key) bool {
+	limit := pnExhaustion
+	if y.suite.XPN() {
+		limit = xpnPNExhaustion
+	}
+	if y.nextPN > limit {
+		return true
+	}
+	for i := range p.peers {
+		if u, known := p.peers[i].uses(y.ki); known && p.peers[i].live && u.pn > limit {
+			return true
+		}
+	}
+	return false
+}
+
+// generate makes a SAK, gives it to our own CP, and begins to distribute it (9.8.1).
+func (p *participant) generate(now Time, out *Output) {
+	k := p.kay
+	suite, offset, ok := p.chooseSuite()
+	if !ok {
+		if !p.refusal {
+			p.refusal = true
+			out.event(Event{Kind: EventNoSuite, CKN: p.ckn, Reason: p.sakWanted})
+		}
+		return
+	}
+	p.refusal = false
+	if p.kn == ^eapol.KN(0) { // a KI must never come twice
+		p.newMI(now, "Key Numbers used up", out)
+		return
+	}
+	p.kn++
+	y := &key{ki: eapol.KI{MI: p.mi, KN: p.kn}, an: k.freeAN(), suite: suite, offset: offset, server: k.cfg.SCI,
+		bornAt: now, nextPN: 1}
+	y.members = p.liveMembers()
+	y.assignSSCIs(k.cfg.SCI)
+	y.sak = p.makeSAK(y)
+	p.offer = &offer{key: y, wrapped: p.kek.Wrap(nil, y.sak)}
+	out.event(Event{Kind: EventSAKGenerated, CKN: p.ckn, KI: y.ki, AN: y.an, Suite: suite, Reason: p.sakWanted})
+	p.sakWanted, p.newInfo = "", true
+	k.adopt(p, y)
+}
+
+// makeSAK derives the SAK from the CAK, a nonce and everybody's MI (9.8.1).
+func (p *participant) makeSAK(y *key) keyderive.SAK {
+	nonce := make([]byte, y.suite.KeyLen())
+	if _, err := io.ReadFull(p.kay.cfg.Rand, nonce); err != nil {
+		panic(fmt.Sprintf("mka: reading randomness for a SAK: %v", err))
+	}
+	mis := append([]byte(nil), p.mi[:]...)
+	for i := range y.members {
+		mis = append(mis, y.members[i].mi[:]...)
+	}
+	sak, err := keyderive.DeriveSAK(p.cak, nonce, mis, uint32(p.kn), len(nonce))
+	clear(nonce)
+	if err != nil {
+		panic(fmt.Sprintf("mka: deriving a SAK: %v", err))
+	}
+	return sak
+}
+
+// liveMembers are the live peers, who are to hold a new key.
+func (p *participant) liveMembers() (all []member) {
+	for i := range p.peers {
+		if q := &p.peers[i]; q.live {
+			all = append(all, member{mi: q.mi, sci: q.sci})
+		}
+	}
+	return all
+}
+
+// assignSSCIs numbers the members of an XPN key by SCI, the greatest first, from 1 (802.1AE-2018 10.7.13), puts them in
+// that order, and works out the salt. For other suites it does nothing.
+func (y *key) assignSSCIs(own secy.SCI) {
+	if !y.suite.XPN() {
+		return
+	}
+	y.salt = secy.SaltOf(y.ki.KeyID())
+	slices.SortFunc(y.members, func(a, b member) int {
+		switch {
+		case a.sci > b.sci:
+			return -1
+		case a.sci < b.sci:
+			return 1
+		}
+		return 0
+	})
+	y.ssci = 1
+	for i := range y.members {
+		y.members[i].ssci = secy.SSCI(i + 1)
+		if y.members[i].sci > own {
+			y.ssci++
+		} else {
+			y.members[i].ssci++
+		}
+	}
+}
+
+// offering reports whether the next MKPDU carries the Distributed SAK: until every live peer reports to receive with it.
+func (p *participant) offering() bool {
+	return p.kay.principal == p && p.electedSelf() && !p.plain && p.offer != nil &&
+		!p.allReceiving(p.offer.key.ki)
+}
+
+// allReceiving of CP: every live peer that secures reports to receive with the key.
+func (p *participant) allReceiving(ki eapol.KI) bool {
+	for i := range p.peers {
+		q := &p.peers[i]
+		if u, _ := q.uses(ki); q.live && q.secures() && !u.rx {
+			return false
+		}
+	}
+	return true
+}
+
+// serverTransmitting of CP: the key server reports to transmit with the key.
+func (p *participant) serverTransmitting(ki eapol.KI) bool {
+	for i := range p.peers {
+		if q := &p.peers[i]; q.live && q.sci == p.server.sci {
+			u, _ := q.uses(ki)
+			return u.tx
+		}
+	}
+	return false
+}
+
+// judgeOffer notices peers that do not take the cipher suite of a SAK: they never report to receive with it.
+func (p *participant) judgeOffer(now Time, out *Output) {
+	o := p.offer
+	if o == nil {
+		return
+	}
+	if !p.offering() {
+		o.judged = false // all have taken it; who drops it later has time again
+	}
+	if !o.judged || now < o.judgeAt {
+		return
+	}
+	if o.again {
+		p.wantSAK("SAK not taken")
+		o.judgeAt = never
+		return
+	}
+	if !p.blame(o, out) {
+		o.judgeAt = now.Add(SuiteTime)
+		return
+	}
+	if _, _, more := p.chooseSuite(); more {
+		p.wantSAK("cipher suite refused")
+		o.judgeAt = never
+		return
+	}
+	for i := range p.peers {
+		p.peers[i].refused = 0
+	}
+	o.again, o.judgeAt = true, now.Add(2*LifeTime)
+}
+
+// blame notes who leaves the offer unreported and may not know its suite. A peer that has announced the suite knows it:
+// MKPDUs were lost, or it is busy with another CA; a worse suite would not help.
+func (p *participant) blame(o *offer, out *Output) (any bool) {
+	for i := range p.peers {
+		q := &p.peers[i]
+		u, _ := q.uses(o.key.ki)
+		if !q.live || !q.secures() || u.rx || q.announced.has(o.key.suite) {
+			continue
+		}
+		any = true
+		q.refused |= suiteBit(o.key.suite)
+		out.event(Event{Kind: EventSuiteRefused, CKN: p.ckn, Peer: q.sci, KI: o.key.ki, Suite: o.key.suite})
+	}
+	return any
+}
+
+// serverDeadline is the earliest time at which serve has something to do.
+func (k *KaY) serverDeadline() Time {
+	p := k.principal
+	if p == nil || !p.electedSelf() || p.plain {
+		return never
+	}
+	at := never
+	if p.sakWanted != "" && !p.refusal {
+		at = min(at, p.holdOff())
+	}
+	if p.offer != nil && p.offer.judged && p.offering() {
+		at = min(at, p.offer.judgeAt)
+	}
+	if y := k.newest(); y != nil && !y.counted && k.cfg.SAKLifetime > 0 {
+		at = min(at, y.bornAt.Add(k.cfg.SAKLifetime))
+	}
+	return at
+}
+
+// decideSAK makes the checks of a Distributed SAK (9.8, 11.11.3) and unwraps one that is new.
+func (p *participant) decideSAK(d decision, m *eapol.MKPDU) (decision, eapol.Discard) {
+	k, set, b := p.kay, &m.DistributedSAK, &m.Basic
+	sender := peer{mi: b.MI, sci: b.SCI, priority: b.KeyServerPriority, keyServer: b.KeyServer}
+	live := d.proof || d.at >= 0 && p.peers[d.at].live
+	if !live || p.election(&sender).sci != b.SCI {
+		return d, eapol.DiscardNotKeyServer
+	}
+	if set.Empty {
+		d.plain = true
+		return d, eapol.Accepted
+	}
+	ki := eapol.KI{MI: b.MI, KN: set.KN}
+	if k.holds(ki) {
+		return d, eapol.Accepted // the same SAK in each hello is normal
+	}
+	if k.used.has(ki) {
+		d.newMI = "the key server distributes a SAK that was used before"
+		return d, eapol.DiscardSAKReuse
+	}
+	if !k.allows(set.Suite) || !set.Suite.Allows(set.Offset) || k.cfg.Capability.Limit(set.Offset) != set.Offset {
+		return d, eapol.DiscardSAKPolicy
+	}
+	sak, err := p.kek.Unwrap(set.Wrapped)
+	if err != nil {
+		return d, eapol.DiscardSAKUnwrap
+	}
+	y := &key{ki: ki, an: set.AN, suite: set.Suite, offset: set.Offset, sak: sak, server: b.SCI, nextPN: 1}
+	if !p.enroll(y, m) {
+		y.wipe() // not for us, or not yet: it comes again with the next MKPDU
+		return d, eapol.Accepted
+	}
+	d.key = y
+	return d, eapol.Accepted
+}
+
+// enroll fills in the members of a key that was distributed beside the Live list of m, with their SSCIs. false: the key
+// was made before the key server knew us, or an SSCI cannot be told yet.
+func (p *participant) enroll(y *key, m *eapol.MKPDU) bool {
+	y.members = append(make([]member, 0, len(m.Live.Peers)), member{mi: m.Basic.MI, sci: m.Basic.SCI})
+	listed, complete := false, true
+	for i := range m.Live.Peers {
+		mi := m.Live.Peers[i].MI
+		if mi == p.mi {
+			listed = true
+			continue
+		}
+		var sci secy.SCI
+		if at := p.find(mi); at >= 0 {
+			sci = p.peers[at].sci
+		}
+		if sci != 0 && y.has(sci) { // two lives of one station
+			sci = 0
+		}
+		complete = complete && sci != 0
+		y.members = append(y.members, member{mi: mi, sci: sci})
+	}
+	if !listed || !y.suite.XPN() {
+		return listed
+	}
+	if m.Basic.MKAVersion >= 3 && m.Live.KeyServerSSCI != 0 {
+		p.orderSSCIs(y, m)
+		return true
+	}
+	if complete {
+		y.assignSSCIs(p.kay.cfg.SCI)
+	}
+	return complete
+}
+
+// orderSSCIs takes the SSCIs from the order of the Live list: entry i, from 1, has SSCI i, but those from the key
+// server's own SSCI on have one more (11.11.3, MKA version 3).
+func (p *participant) orderSSCIs(y *key, m *eapol.MKPDU) {
+	y.salt = secy.SaltOf(y.ki.KeyID())
+	y.members[0].ssci = secy.SSCI(m.Live.KeyServerSSCI)
+	at := 1
+	for i := range m.Live.Peers {
+		ssci := secy.SSCI(i + 1)
+		if ssci >= y.members[0].ssci {
+			ssci++
+		}
+		if m.Live.Peers[i].MI == p.mi {
+			y.ssci = ssci
+			continue
+		}
+		y.members[at].ssci = ssci
+		at++
+	}
+}

@@ -1,0 +1,261 @@
+package mka_test
+
+import (
+	"testing"
+	"time"
+
+	"mkad/eapol"
+	"mkad/mka"
+	"mkad/mka/mkatest"
+	"mkad/secy"
+)
+
+// Clause: 802.1X-2020 9.10.1 (R83)
+func TestEveryMKPDUAfterInstallationReportsTheKey(t *testing.T) {
+	w, _, p := serving(t)
+	sent := len(p.Received)
+	w.Run(time.Minute)
+	for _, r := range p.Received[sent:] {
+		if u, known := mkatest.UseOf(r.MKPDU, p.Key.KI); !known || u.AN != p.Key.AN || setLen(p, r.Frame, 3) != 40 {
+			t.Fatalf("MN %d reports %+v in %d octets", r.Basic.MN, r.SAKUse, setLen(p, r.Frame, 3))
+		}
+	}
+}
+
+// Clause: 802.1X-2020 9.10.1 (R84)
+func TestKeyInServiceStandsInTheLatestSlot(t *testing.T) {
+	w, _, p := serving(t)
+	w.Run(10 * time.Second)
+	want := eapol.KeyUse{KI: p.Key.KI, AN: p.Key.AN, Tx: true, Rx: true, LPN: 1}
+	if u := p.Last().SAKUse; u.Latest != want || u.Old != (eapol.KeyUse{}) {
+		t.Errorf("latest %+v, old %+v; want %+v and none", u.Latest, u.Old, want)
+	}
+}
+
+// Clause: 802.1X-2020 9.10.1, 12.4 (R83)
+func TestRekeyReportsTheNextKeyAsLatestAndTheFormerAsOld(t *testing.T) {
+	w, m, p := following(t, secy.GCMAES128)
+	w.Run(5 * time.Second)
+	p.Hush()
+	former := p.Key
+	p.Generate(secy.GCMAES128, secy.Offset0)
+	p.Tell(m, notTransmitting)
+	w.Run(mka.MinGap + w.Delay)
+	u := p.Last().SAKUse
+	if want := (eapol.KeyUse{KI: p.Key.KI, AN: p.Key.AN, Rx: true, LPN: 1}); u.Latest != want {
+		t.Errorf("latest %+v, want %+v", u.Latest, want)
+	}
+	if want := (eapol.KeyUse{KI: former.KI, AN: former.AN, Rx: true, Tx: true, LPN: 1}); u.Old != want {
+		t.Errorf("old %+v, want %+v", u.Old, want)
+	}
+}
+
+// Clause: 802.1X-2020 9.10.1 (R90)
+func TestSAKUseIsInEveryMKPDUFromTheFirstLivePeerOn(t *testing.T) {
+	w := newWorld(t)
+	m, p := w.kay(2), w.peer(1)
+	p.Talk()
+	w.Run(time.Minute)
+	for _, r := range p.Received {
+		if r.Live.Present && !r.SAKUse.Present {
+			t.Errorf("MN %d has none", r.Basic.MN)
+		}
+	}
+	if !m.KaY.Secured() {
+		t.Error("not secured")
+	}
+}
+
+// Clause: 802.1X-2020 9.10.1 (R90)
+func TestLivePeerWithoutSAKUseStaysLive(t *testing.T) {
+	w, m, p := serving(t)
+	p.Use.Present = false
+	w.Run(time.Minute)
+	if !isLive(m, p.SCI) || m.Count(mka.EventPeerLost) != 0 || m.Count(mka.EventNewMI) != 2 {
+		t.Errorf("live %t, lost %d times, %d MIs", isLive(m, p.SCI), m.Count(mka.EventPeerLost), m.Count(mka.EventNewMI))
+	}
+}
+
+// Clause: 802.1X-2020 9.10 (R85)
+func TestLowestPNOf0ForAKeyInUseIsAccepted(t *testing.T) {
+	w, m, p := alone(t)
+	p.Tell(m)
+	w.Run(time.Second)
+	p.Tell(m, func(u *eapol.MKPDU) { u.SAKUse.Latest.LPN = 0 })
+	sent := len(p.Received)
+	w.Run(mka.HelloTime)
+	if p.Received[sent:][0].DistributedSAK.Present {
+		t.Error("the report did not count: the SAK is distributed still")
+	}
+}
+
+// Clause: 802.1X-2020 9.10 (R85)
+func TestOneKeyInBothSlotsCountsWithTheBitsOfBoth(t *testing.T) {
+	for name, alter := range map[string]func(*eapol.SAKUse){
+		"bits in Latest": func(s *eapol.SAKUse) { s.Old = eapol.KeyUse{KI: s.Latest.KI, AN: s.Latest.AN} },
+		"bits in Old":    func(s *eapol.SAKUse) { s.Old = s.Latest; s.Latest.Rx, s.Latest.Tx = false, false },
+	} {
+		t.Run(name, func(t *testing.T) {
+			w, m, p := alone(t)
+			p.Tell(m)
+			w.Run(time.Second)
+			p.Tell(m, func(u *eapol.MKPDU) { alter(&u.SAKUse) })
+			sent := len(p.Received)
+			w.Run(mka.HelloTime)
+			if p.Received[sent:][0].DistributedSAK.Present {
+				t.Error("the report did not count: the SAK is distributed still")
+			}
+		})
+	}
+}
+
+// Clause: 802.1X-2020 9.10 (R85)
+func TestLowestPNIsTheNextPNOfAHelloAgo(t *testing.T) {
+	w, m, p := serving(t, suites(secy.GCMAES128))
+	before := secy.PN(1)
+	for _, pn := range []secy.PN{2, 1000, 0xbfffffff} {
+		m.SamplePN(m.SecY.Tx, pn)
+		for _, want := range []secy.PN{before, pn} {
+			w.Run(mka.HelloTime)
+			if u, _ := mkatest.UseOf(p.Last().MKPDU, p.Key.KI); u.LPN != uint32(want) {
+				t.Errorf("next PN %d: sends %d, want %d", pn, u.LPN, want)
+			}
+		}
+		before = pn
+	}
+}
+
+// Clause: 802.1X-2020 9.10 (R85)
+func TestLowestPNNeverDecreases(t *testing.T) {
+	w, m, p := serving(t, suites(secy.GCMAES128))
+	m.SamplePN(m.SecY.Tx, 1000)
+	m.MustStep(mka.SecYReported{Report: secy.Report{Kind: secy.ReportPN, Key: m.SecY.Tx, PN: 10}})
+	w.Run(2 * mka.HelloTime)
+	if u, _ := mkatest.UseOf(p.Last().MKPDU, p.Key.KI); u.LPN != 1000 {
+		t.Errorf("sends %d after 1000", u.LPN)
+	}
+}
+
+// Clause: 802.1X-2020 9.10 (R85)
+func TestEmptySlotsCarryLowestPN1WithDelayProtection(t *testing.T) {
+	w, _, p := serving(t, delayProtect)
+	w.Run(10 * time.Second)
+	if u := p.Last().SAKUse; !u.DelayProtect || u.Latest.LPN != 1 || u.Old.LPN != 1 || !u.Old.KI.IsZero() {
+		t.Errorf("delay protect %t, latest %+v, old %+v", u.DelayProtect, u.Latest, u.Old)
+	}
+}
+
+// raises are the lowest PNs that the SecY was told to accept from the peer.
+func raises(r mkatest.Record, sci secy.SCI) (pns []secy.PN) {
+	for _, op := range r.Ops {
+		if op.Kind == secy.OpRaiseLowestPN && op.SCI == sci {
+			pns = append(pns, op.PN)
+		}
+	}
+	return pns
+}
+
+// Clause: 802.1X-2020 9.10 (R86)
+func TestDelayProtectionOfAPeerRaisesTheLowestPNOfItsReceiveSA(t *testing.T) {
+	for name, c := range map[string]struct {
+		suite secy.CipherSuite
+		high  uint32
+		want  secy.PN
+	}{
+		"32 bits": {secy.GCMAES128, 0, 777},
+		"XPN":     {secy.GCMAESXPN128, 5, 5<<32 | 777},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, m, p := serving(t, suites(c.suite))
+			mark := m.Mark()
+			p.Tell(m, func(u *eapol.MKPDU) {
+				u.SAKUse.DelayProtect, u.SAKUse.Latest.LPN, u.XPN.LatestHigh = true, 777, c.high
+			})
+			if got := raises(m.Since(mark), p.SCI); len(got) != 1 || got[0] != c.want {
+				t.Errorf("raised to %v, want %d", got, c.want)
+			}
+		})
+	}
+}
+
+// Clause: 802.1X-2020 9.10 (R86)
+func TestWithoutDelayProtectionTheLowestPNIsNotEnforced(t *testing.T) {
+	_, m, p := serving(t)
+	mark := m.Mark()
+	p.Tell(m, func(u *eapol.MKPDU) { u.SAKUse.Latest.LPN = 777 })
+	if got := raises(m.Since(mark), p.SCI); len(got) != 0 {
+		t.Errorf("raised to %v", got)
+	}
+}
+
+// Clause: 802.1X-2020 9.10, 11.11.3 (R86)
+func TestLowestPNOfAnXPNKeyWithoutItsUpperHalfIsNotEnforced(t *testing.T) {
+	_, m, p := serving(t, suites(secy.GCMAESXPN128))
+	mark := m.Mark()
+	p.Tell(m, func(u *eapol.MKPDU) {
+		u.SAKUse.DelayProtect, u.SAKUse.Latest.LPN, u.XPN = true, 777, eapol.XPN{}
+	})
+	if got := raises(m.Since(mark), p.SCI); len(got) != 0 {
+		t.Errorf("raised to %v", got)
+	}
+}
+
+// Clause: 802.1X-2020 11.11.3 (R87)
+func TestXPNSetCarriesTheUpperHalfOfTheLowestPN(t *testing.T) {
+	w, m, p := serving(t, suites(secy.GCMAESXPN256))
+	m.SamplePN(m.SecY.Tx, 3<<32)
+	w.Run(2 * mka.HelloTime)
+	last := p.Last()
+	if u := last.SAKUse.Latest; u.LPN != 0 || last.XPN.LatestHigh != 3 || !last.XPN.Present {
+		t.Errorf("LPN %d with upper half %d in a set that is present: %t; want 0 with 3", u.LPN, last.XPN.LatestHigh,
+			last.XPN.Present)
+	}
+}
+
+// Clause: 802.1X-2020 9.10.1 (R88)
+func TestSAKUseOfAnUnknownKeyIsIgnored(t *testing.T) {
+	w, m, p := serving(t)
+	w.Run(5 * time.Second)
+	mi, mark := m.MI(), m.Mark()
+	for range 5 {
+		p.Tell(m, func(u *eapol.MKPDU) {
+			u.SAKUse.Old = eapol.KeyUse{KI: eapol.KI{MI: eapol.MI{1, 2, 3}, KN: 9}, Tx: true, Rx: true, LPN: 0xffffffff}
+			u.SAKUse.DelayProtect = false
+		})
+	}
+	if did := m.Since(mark); m.MI() != mi || len(did.Ops) != 0 || len(did.Events) != 0 || !isLive(m, p.SCI) {
+		t.Errorf("MI changed %t, ops %v, events %v, live %t", m.MI() != mi, did.Ops, did.Events, isLive(m, p.SCI))
+	}
+}
+
+// Clause: 802.1X-2020 9.10.1 (R88)
+func TestSAKUseOfAnEarlierSessionDoesNotHinderLiveness(t *testing.T) {
+	_, m, p := alone(t)
+	mi := m.MI()
+	p.Use.Latest = eapol.KeyUse{KI: eapol.KI{MI: eapol.MI{1, 2, 3}, KN: 9}, Tx: true, Rx: true, LPN: 1}
+	p.Tell(m)
+	if m.MI() != mi || !isLive(m, p.SCI) {
+		t.Errorf("MI changed %t, live %t", m.MI() != mi, isLive(m, p.SCI))
+	}
+}
+
+// Clause: 802.1X-2020 9.10.1, 12.4 (R89)
+func TestPlainTxAndPlainRxFollowTheControlledPort(t *testing.T) {
+	t.Run("secured", func(t *testing.T) {
+		w, _, p := serving(t, shouldSecure)
+		w.Run(5 * time.Second)
+		if u := p.Last().SAKUse; u.PlainTx || u.PlainRx {
+			t.Errorf("plain tx %t, rx %t", u.PlainTx, u.PlainRx)
+		}
+	})
+	t.Run("in clear", func(t *testing.T) {
+		w := newWorld(t)
+		_, p := w.kay(2, shouldSecure), w.peer(1)
+		p.Desired = false
+		p.Talk()
+		w.Run(5 * time.Second)
+		if u := p.Last().SAKUse; !u.PlainTx || !u.PlainRx {
+			t.Errorf("plain tx %t, rx %t", u.PlainTx, u.PlainRx)
+		}
+	})
+}

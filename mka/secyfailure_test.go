@@ -1,0 +1,127 @@
+package mka_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"mkad/mka"
+	"mkad/secy"
+)
+
+// failing makes the SecY refuse an order of the kind so many times.
+func failing(kind secy.OpKind, times int) func(secy.Op) string {
+	return func(op secy.Op) string {
+		if op.Kind != kind || times == 0 {
+			return ""
+		}
+		times--
+		return "no memory"
+	}
+}
+
+// Clause: 802.1X-2020 12.4 (R94)
+func TestRefusedOrderIsToldWithItsReason(t *testing.T) {
+	w := newWorld(t)
+	m, p := w.kay(2), w.peer(1)
+	m.SecY.Fail = failing(secy.OpEnableTransmit, 1)
+	p.Talk()
+	w.Run(time.Second)
+	for _, e := range m.Events {
+		if e.Kind == mka.EventSecYFailed {
+			if !strings.Contains(e.Reason, "EnableTransmit") || !strings.Contains(e.Reason, "no memory") || e.KI != p.Key.KI {
+				t.Errorf("told %q of %s", e.Reason, e.KI)
+			}
+			return
+		}
+	}
+	t.Error("not told")
+}
+
+// Clause: 802.1X-2020 12.4 (R94)
+func TestKeyServerRecoversFromASecYThatRefuses(t *testing.T) {
+	for _, kind := range []secy.OpKind{secy.OpCreateTransmitSA, secy.OpEnableReceive, secy.OpEnableTransmit} {
+		t.Run(kind.String(), func(t *testing.T) {
+			w := newWorld(t)
+			m, p := w.kay(2), w.peer(1)
+			m.SecY.Fail = failing(kind, 1)
+			p.Talk()
+			w.Run(mka.InstallRetryTime + 2*mka.HelloTime)
+			w.connectedTo(m, p)
+		})
+	}
+}
+
+// Clause: 802.1X-2020 12.4 (R94)
+func TestFollowerRecoversFromASecYThatRefusesByBecomingANewMember(t *testing.T) {
+	for _, kind := range []secy.OpKind{secy.OpCreateTransmitSA, secy.OpEnableReceive, secy.OpEnableTransmit} {
+		t.Run(kind.String(), func(t *testing.T) {
+			w := newWorld(t)
+			server, m := w.kay(1), w.kay(2)
+			m.SecY.Fail = failing(kind, 1)
+			w.connected(server, m)
+			if m.Count(mka.EventSecYFailed) == 0 {
+				t.Error("nothing has failed")
+			}
+		})
+	}
+}
+
+// Clause: 802.1X-2020 12.4 (R94)
+func TestRekeyThatTheSecYRefusesLeavesTheOldSAKInServiceUntilTheNextOne(t *testing.T) {
+	for _, kind := range []secy.OpKind{secy.OpCreateTransmitSA, secy.OpEnableReceive, secy.OpEnableTransmit} {
+		t.Run(kind.String(), func(t *testing.T) {
+			w, members := group(t, 2)
+			m := members[0]
+			m.SecY.Fail = failing(kind, 1)
+			m.MustStep(mka.RekeyRequested{})
+			w.connected(members...)
+			if m.Count(mka.EventUnsecured) != 0 || m.Count(mka.EventSecYFailed) == 0 {
+				t.Errorf("unsecured %d times, failed %d times; want never and at least once", m.Count(mka.EventUnsecured),
+					m.Count(mka.EventSecYFailed))
+			}
+		})
+	}
+}
+
+// Clause: 802.1X-2020 12.4 (R94)
+func TestSecYThatRefusesForEverIsAskedLessAndLess(t *testing.T) {
+	w := newWorld(t)
+	m, p := w.kay(2), w.peer(1)
+	m.SecY.Fail = failing(secy.OpEnableReceive, -1)
+	p.Talk()
+	w.Run(10 * time.Minute)
+	if n := m.Count(mka.EventSAKGenerated); n < 8 || n > 20 {
+		t.Errorf("%d SAKs made in 10 minutes for a SecY that takes none", n)
+	}
+}
+
+// Clause: 802.1X-2020 12.4
+func TestReceivingWaitsForTheSecYsReport(t *testing.T) {
+	w := newWorld(t)
+	m, p := w.kay(2), w.peer(1)
+	m.ReportDelay = 300 * time.Millisecond
+	p.Talk()
+	w.until("the SAK is ordered", time.Second, func() bool { return m.Count(mka.EventSAKGenerated) == 1 })
+	w.Run(299 * time.Millisecond)
+	if cp := m.Status().CP; cp != "RECEIVE" || !m.SecY.Tx.IsZero() {
+		t.Errorf("CP in %s, transmits with %s before the SecY has reported", cp, m.SecY.Tx)
+	}
+	w.Run(time.Second)
+	w.connectedTo(m, p)
+}
+
+// Clause: 802.1X-2020 12.4
+func TestReportOfAKeyThatIsGoneIsIgnored(t *testing.T) {
+	w, m, _ := serving(t)
+	w.Run(5 * time.Second)
+	mark := m.Mark()
+	for kind := secy.ReportReceiving; kind <= secy.ReportExhausted; kind++ {
+		if kind != secy.ReportFailed {
+			m.MustStep(mka.SecYReported{Report: secy.Report{Kind: kind, Key: secy.KeyID{1, 2, 3}, PN: 1 << 63}})
+		}
+	}
+	if did := m.Since(mark); len(did.Ops)+len(did.Events) != 0 {
+		t.Errorf("it did %+v", did)
+	}
+}

@@ -1,0 +1,88 @@
+package mka
+
+import (
+	"mkad/eapol"
+	"mkad/secy"
+)
+
+// A suiteSet is a set of cipher suites.
+type suiteSet uint8
+
+func suiteBit(c secy.CipherSuite) suiteSet {
+	for i, known := range secy.CipherSuites {
+		if c == known {
+			return 1 << i
+		}
+	}
+	return 0
+}
+
+func (s suiteSet) has(c secy.CipherSuite) bool { return s&suiteBit(c) != 0 }
+
+// announcedSuites is the set of the MACsec Cipher Suites TLV (11.12.3).
+func announcedSuites(a *eapol.Announcement) (s suiteSet) {
+	for _, e := range a.Suites {
+		s |= suiteBit(e.Suite)
+	}
+	return s
+}
+
+// takes reports whether the peer may be offered the suite: not one that it left unreported; one of those that it
+// announced; or, if it announced nothing, one that its version of MKA knows.
+func (q *peer) takes(c secy.CipherSuite) bool {
+	switch {
+	case q.refused.has(c):
+		return false
+	case q.announced != 0:
+		return q.announced.has(c)
+	case q.version <= 1:
+		return !c.XPN() // the XPN suites came with version 2
+	}
+	return true
+}
+
+// chooseSuite picks the cipher suite and the confidentiality offset of the next SAK: the first suite of our list that
+// every live peer that secures takes, and the configured offset as far as every live peer is capable of it (9.8, 11.11.3). A peer
+// that has announced nothing and speaks version 1 is offered GCM-AES-128 first, the one that all of its kind have.
+func (p *participant) chooseSuite() (secy.CipherSuite, secy.ConfidentialityOffset, bool) {
+	offset := p.kay.cfg.Capability.Limit(p.kay.cfg.Offset)
+	mute := false
+	for i := range p.peers {
+		if q := &p.peers[i]; q.live && q.secures() {
+			mute = mute || q.announced == 0 && q.version <= 1
+			offset = q.capability.Limit(offset)
+		}
+	}
+	if mute && p.suits(secy.GCMAES128, offset) {
+		return secy.GCMAES128, offset, true
+	}
+	for _, c := range p.kay.cfg.CipherSuites {
+		if p.suits(c, offset) {
+			return c, offset, true
+		}
+	}
+	return 0, 0, false
+}
+
+// suits reports whether the suite is in our list, goes with the offset, and is taken by every live peer that secures.
+func (p *participant) suits(c secy.CipherSuite, offset secy.ConfidentialityOffset) bool {
+	if !p.kay.allows(c) || !c.Allows(offset) {
+		return false
+	}
+	for i := range p.peers {
+		if q := &p.peers[i]; q.live && q.secures() && !q.takes(c) {
+			return false
+		}
+	}
+	return true
+}
+
+// allows reports whether local policy lists the suite.
+func (k *KaY) allows(c secy.CipherSuite) bool {
+	for _, own := range k.cfg.CipherSuites {
+		if own == c {
+			return true
+		}
+	}
+	return false
+}

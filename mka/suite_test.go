@@ -1,0 +1,249 @@
+package mka_test
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"mkad/mka"
+	"mkad/mka/mkatest"
+	"mkad/secy"
+)
+
+var allSuites = []secy.CipherSuite{secy.GCMAESXPN256, secy.GCMAESXPN128, secy.GCMAES256, secy.GCMAES128}
+
+// only is for Peer.Takes.
+func only(list ...secy.CipherSuite) func(secy.CipherSuite) bool {
+	return func(c secy.CipherSuite) bool { return slices.Contains(list, c) }
+}
+
+// offers are the suites of the SAKs that the peer was distributed, in their order, with the time of the first MKPDU.
+func offers(p *mkatest.Peer) (all []secy.CipherSuite, at []mka.Time) {
+	last := uint32(0)
+	for _, r := range distributed(p) {
+		if kn := uint32(r.DistributedSAK.KN); kn != last {
+			last, all, at = kn, append(all, r.DistributedSAK.Suite), append(at, r.At)
+		}
+	}
+	return all, at
+}
+
+// Clause: 802.1X-2020 11.12.3 (R73)
+func TestKeyServerTakesTheFirstOfItsSuitesThatAllAnnouncersHave(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		own  []secy.CipherSuite
+		a, b []secy.CipherSuite
+		want secy.CipherSuite
+	}{
+		{"both have all", allSuites, allSuites, allSuites, secy.GCMAESXPN256},
+		{"one has no XPN", allSuites, allSuites, []secy.CipherSuite{secy.GCMAES128, secy.GCMAES256}, secy.GCMAES256},
+		{"one common suite", allSuites, []secy.CipherSuite{secy.GCMAES128, secy.GCMAESXPN128},
+			[]secy.CipherSuite{secy.GCMAES256, secy.GCMAESXPN128}, secy.GCMAESXPN128},
+		{"our order counts, not theirs", []secy.CipherSuite{secy.GCMAES128, secy.GCMAESXPN256}, allSuites, allSuites,
+			secy.GCMAES128},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWorld(t)
+			m, a, b := w.kay(4, suites(c.own...)), w.peer(1), w.peer(2)
+			a.Announces, b.Announces = c.a, c.b
+			a.Talk()
+			b.Talk()
+			w.Run(settleTime)
+			if a.Key.Suite != c.want || b.Key.Suite != c.want || m.Status().CipherSuite != c.want {
+				t.Errorf("peers have %s and %s, the KaY %s; want %s", a.Key.Suite, b.Key.Suite, m.Status().CipherSuite, c.want)
+			}
+		})
+	}
+}
+
+// Clause: 802.1X-2020 11.12.3 (R73)
+func TestNoSuiteInCommonMakesNoSAKAndIsToldOnce(t *testing.T) {
+	w := newWorld(t)
+	m, p := w.kay(2, suites(secy.GCMAESXPN256)), w.peer(1)
+	p.Announces = []secy.CipherSuite{secy.GCMAES128}
+	p.Talk()
+	w.Run(time.Minute)
+	if n := m.Count(mka.EventNoSuite); n != 1 || m.Count(mka.EventSAKGenerated) != 0 {
+		t.Errorf("told %d times, %d SAKs made; want once and none", n, m.Count(mka.EventSAKGenerated))
+	}
+}
+
+// Clause: 802.1X-2020 11.12.3 (R73)
+func TestSuiteThatIsAnnouncedLaterIsUsed(t *testing.T) {
+	w := newWorld(t)
+	m, p := w.kay(2, suites(secy.GCMAESXPN256)), w.peer(1)
+	p.Announces = []secy.CipherSuite{secy.GCMAES128}
+	p.Talk()
+	w.Run(10 * time.Second)
+	p.Announces = []secy.CipherSuite{secy.GCMAESXPN256}
+	p.Say()
+	w.until("secured", time.Second, m.KaY.Secured)
+}
+
+// Clause: 802.1X-2020 11.12.3 (R73)
+func TestOwnSuitesAreAnnouncedInTheOrderOfTheList(t *testing.T) {
+	own := []secy.CipherSuite{secy.GCMAES256, secy.GCMAESXPN128, secy.GCMAES128}
+	_, _, p := serving(t, suites(own...))
+	var got []secy.CipherSuite
+	for _, s := range p.Last().Announcement.Suites {
+		got = append(got, s.Suite)
+	}
+	if !slices.Equal(got, own) {
+		t.Errorf("announces %v, want %v", got, own)
+	}
+}
+
+// Clause: 802.1X-2020 11.11.3
+func TestFirstOfferToAMutePeerFollowsItsVersion(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		version uint8
+		own     []secy.CipherSuite
+		want    secy.CipherSuite
+	}{
+		{"version 1: GCM-AES-128 before 256", 1, allSuites, secy.GCMAES128},
+		{"version 1, without GCM-AES-128: not XPN", 1, []secy.CipherSuite{secy.GCMAESXPN256, secy.GCMAES256}, secy.GCMAES256},
+		{"version 2: the first", 2, allSuites, secy.GCMAESXPN256},
+		{"version 3: the first", 3, []secy.CipherSuite{secy.GCMAES256, secy.GCMAES128}, secy.GCMAES256},
+		{"version 255: the first", 255, allSuites, secy.GCMAESXPN256},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWorld(t)
+			m, p := w.kay(2, suites(c.own...)), w.peer(1)
+			p.Version = c.version
+			if !p.Follow(m) {
+				t.Fatal("not secured")
+			}
+			if got, _ := offers(p); got[0] != c.want {
+				t.Errorf("offers %s first, want %s", got[0], c.want)
+			}
+		})
+	}
+}
+
+// Clause: 802.1X-2020 11.11.3
+func TestNextSuiteIsOfferedToAMutePeerEveryThreeSeconds(t *testing.T) {
+	w := newWorld(t)
+	m, p := w.kay(2), w.peer(1)
+	p.Takes = only(secy.GCMAES128)
+	p.Talk()
+	w.until("the peer has taken one", 15*time.Second, func() bool { return p.Key.Suite == secy.GCMAES128 })
+	got, at := offers(p)
+	if !slices.Equal(got, allSuites) {
+		t.Fatalf("offers %v, want %v", got, allSuites)
+	}
+	for i := 1; i < len(at); i++ {
+		if d := at[i].Sub(at[i-1]); d < mka.SuiteTime || d > mka.SuiteTime+mka.MinGap {
+			t.Errorf("offer %d comes %v after the one before, want %v", i+1, d, mka.SuiteTime)
+		}
+	}
+	if n := m.Count(mka.EventSuiteRefused); n != 3 {
+		t.Errorf("told %d times, want 3", n)
+	}
+	w.connectedTo(m, p)
+}
+
+// connectedTo wants the KaY and the scripted peer to transmit with the same key in the end.
+func (w *world) connectedTo(m *mkatest.Member, p *mkatest.Peer) {
+	w.t.Helper()
+	w.until("both transmit with one key", mka.LifeTime, func() bool {
+		u := p.Use.Latest
+		if u.KI.IsZero() {
+			u = p.Use.Old
+		}
+		return u.Tx && m.SecY.Tx == u.KI.KeyID() && m.KaY.Secured()
+	})
+}
+
+// Clause: 802.1X-2020 11.11.3
+func TestRefusedSuitesAreRememberedWhileThePeerLives(t *testing.T) {
+	w := newWorld(t)
+	m, p := w.kay(2), w.peer(1)
+	p.Takes = only(secy.GCMAES256)
+	p.Talk()
+	w.until("the peer has taken one", 10*time.Second, func() bool { return p.Key.Suite == secy.GCMAES256 })
+	w.Run(time.Minute)
+	sent := len(p.Received)
+	m.MustStep(mka.RekeyRequested{})
+	w.Run(time.Minute)
+	for _, r := range p.Received[sent:] {
+		if d := r.DistributedSAK; d.Present && d.Suite != secy.GCMAES256 {
+			t.Fatalf("%s is offered again", d.Suite)
+		}
+	}
+	w.connectedTo(m, p)
+}
+
+// Clause: 802.1X-2020 11.11.3
+func TestRefusedSuitesAreForgottenWithThePeer(t *testing.T) {
+	w := newWorld(t)
+	m, p := w.kay(2), w.peer(1)
+	p.Takes = only(secy.GCMAES256)
+	p.Talk()
+	w.until("the peer has taken one", 10*time.Second, func() bool { return p.Key.Suite == secy.GCMAES256 })
+	p.Takes = nil
+	p.Rejoin()
+	p.Talk()
+	w.Run(settleTime)
+	if p.Key.Suite != secy.GCMAESXPN256 {
+		t.Errorf("its next life has %s, want the first of the list", p.Key.Suite)
+	}
+	w.connectedTo(m, p)
+}
+
+// Clause: 802.1X-2020 11.11.3
+func TestListOfSuitesStartsOverWhenAPeerHasTakenNone(t *testing.T) {
+	w := newWorld(t)
+	m, p := w.kay(2), w.peer(1)
+	p.Takes = only()
+	p.Talk()
+	w.Run(4*mka.SuiteTime + 2*mka.LifeTime)
+	p.Takes = nil
+	w.Run(5 * mka.SuiteTime)
+	w.connectedTo(m, p)
+}
+
+// Clause: 802.1X-2020 9.8
+func TestFollowerTakesAnySuiteOfItsList(t *testing.T) {
+	for _, suite := range secy.CipherSuites {
+		t.Run(suite.String(), func(t *testing.T) {
+			_, m, p := following(t, suite)
+			tx, _ := m.SecY.Transmitting()
+			if s := m.Status(); s.CipherSuite != suite || m.SecY.Settings.CipherSuite != suite || tx.SAK != p.Key.SAK {
+				t.Errorf("status %s, SecY %s, the server's SAK %t", s.CipherSuite, m.SecY.Settings.CipherSuite, tx.SAK == p.Key.SAK)
+			}
+		})
+	}
+}
+
+// Clause: 802.1X-2020 9.8
+func TestFollowerChangesSuiteWithTheKeyServer(t *testing.T) {
+	w, m, p := following(t, secy.GCMAES128)
+	w.Run(5 * time.Second)
+	p.Generate(secy.GCMAESXPN256, secy.Offset0)
+	p.Say()
+	w.until("the other suite is in use", mka.HelloTime, func() bool {
+		return m.SecY.Tx == p.Key.KI.KeyID() && m.Status().CipherSuite == secy.GCMAESXPN256
+	})
+}
+
+// Clause: 802.1X-2020 11.11
+func TestVersionFallsBackForAPeerThatAnswersNoHigherOne(t *testing.T) {
+	w := newWorld(t)
+	m, p := w.kay(2), w.peer(1)
+	p.Version = 1
+	for range 10 { // it hears, but takes no version above its own
+		p.Tell(m, listingNobody)
+		w.Run(mka.HelloTime)
+	}
+	last := p.Last()
+	if last.Basic.MKAVersion != 1 || last.Announcement.Present {
+		t.Errorf("version %d, announcement %t; want 1 and none", last.Basic.MKAVersion, last.Announcement.Present)
+	}
+	p.Hush()
+	w.Run(settleTime)
+	if v := p.Last().Basic.MKAVersion; v != 3 {
+		t.Errorf("version %d when nobody is left, want 3", v)
+	}
+}
