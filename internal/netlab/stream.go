@@ -1,0 +1,214 @@
+package netlab
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// streamType is Local Experimental EtherType 1 of IEEE 802, which no host's stack answers.
+const streamType EtherType = 0x88b5
+
+// A numbered frame: broadcast destination, source, streamType, then stream and number, then padding.
+const (
+	streamHeader   = addresses + 2
+	streamIDOffset = streamHeader
+	numberOffset   = streamIDOffset + 8
+	minStreamFrame = 60 // octets without FCS, as Ethernet has it
+)
+
+// maxStream bounds how many frames one stream sends: a bit of memory for each tells what was lost, 32 MiB at most.
+const maxStream = 1 << 28
+
+// burstInterval is the beat of a stream: as many frames as are due are sent at once, as hosts do.
+const burstInterval = time.Millisecond
+
+// quiet is how long nothing may arrive after the last frame was sent before what is missing counts as lost.
+const quiet = 300 * time.Millisecond
+
+var streamID atomic.Uint64 // tells the streams of one program apart
+
+// StreamConfig says what a Stream sends. From and To are devices that are joined by what is to be tested.
+type StreamConfig struct {
+	FromNamespace, ToNamespace *Namespace
+	From, To                   string
+	Rate                       int // frames per second, at least 1
+	Size                       int // octets of a frame without FCS; 60 if less
+}
+
+// A Stream sends numbered frames from one device to another at a steady rate, and knows those that arrive.
+type Stream struct {
+	cfg      StreamConfig
+	id       uint64
+	out      *os.File
+	receiver receiver
+	stop     chan struct{}
+	sent     chan error
+	received chan error
+	report   StreamReport
+	seen     []uint64 // a bit per number
+	last     time.Time
+	lastHigh uint64
+}
+
+// A StreamReport says what became of a Stream's frames.
+type StreamReport struct {
+	Sent     uint64
+	Refused  uint64 // by the sending device, for instance because it had no carrier: not sent
+	Received uint64 // different ones
+	Twice    uint64 // frames that came again
+	Late     uint64 // frames that came after a later one
+	// Silence is the longest time between two arrivals.
+	Silence time.Duration
+	// Overrun counts frames that the measuring socket had no room for: the measurement's own fault, and not Lost.
+	Overrun uint64
+}
+
+// Lost returns how many frames were sent and never arrived.
+func (r StreamReport) Lost() uint64 {
+	if arrived := r.Received + r.Overrun; arrived < r.Sent {
+		return r.Sent - arrived
+	}
+	return 0
+}
+
+// String is the report on one line.
+func (r StreamReport) String() string {
+	return fmt.Sprintf("sent %d, received %d, lost %d, twice %d, late %d, refused %d, overrun %d, longest silence %s",
+		r.Sent, r.Received, r.Lost(), r.Twice, r.Late, r.Refused, r.Overrun, r.Silence.Round(10*time.Microsecond))
+}
+
+// StartStream begins to send and to receive. The caller stops it.
+func StartStream(cfg StreamConfig) (*Stream, error) {
+	cfg.Size = max(cfg.Size, minStreamFrame)
+	s := &Stream{cfg: cfg, id: streamID.Add(1), stop: make(chan struct{}), sent: make(chan error, 1),
+		received: make(chan error, 1)}
+	from, err := cfg.FromNamespace.Device(cfg.From)
+	if err != nil {
+		return nil, err
+	}
+	if s.receiver.file, err = cfg.ToNamespace.openSocket(cfg.To, uint16(streamType)); err != nil {
+		return nil, err
+	}
+	if s.out, err = cfg.FromNamespace.openSocket(cfg.From, 0); err != nil {
+		return nil, errors.Join(err, s.receiver.file.Close())
+	}
+	go func() { s.received <- s.receive() }()
+	go func() { s.sent <- s.send(s.frame(from.MAC)) }()
+	return s, nil
+}
+
+func (s *Stream) frame(source net.HardwareAddr) []byte {
+	f := make([]byte, s.cfg.Size)
+	copy(f, []byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff})
+	copy(f[6:], source)
+	binary.BigEndian.PutUint16(f[addresses:], uint16(streamType))
+	binary.BigEndian.PutUint64(f[streamIDOffset:], s.id)
+	return f
+}
+
+// send keeps to the rate by the clock, not by the number of beats: a late beat sends more.
+func (s *Stream) send(frame []byte) error {
+	beat := time.NewTicker(burstInterval)
+	defer beat.Stop()
+	start := time.Now()
+	for number := uint64(0); ; {
+		select {
+		case <-s.stop:
+			return nil
+		case <-beat.C:
+		}
+		due := min(uint64(time.Since(start).Seconds()*float64(s.cfg.Rate)), maxStream)
+		for ; number < due; number++ {
+			binary.BigEndian.PutUint64(frame[numberOffset:], number)
+			if err := s.sendOne(frame); err != nil {
+				return fmt.Errorf("send on %s: %w", s.cfg.From, err)
+			}
+		}
+	}
+}
+
+func (s *Stream) sendOne(frame []byte) error {
+	_, err := s.out.Write(frame)
+	switch {
+	case err == nil:
+		s.report.Sent++
+	case errors.Is(err, unix.ENETDOWN), errors.Is(err, unix.ENOBUFS):
+		s.report.Refused++
+	default:
+		return err
+	}
+	return nil
+}
+
+func (s *Stream) receive() error {
+	for {
+		frame, at, err := s.receiver.read()
+		switch {
+		case errors.Is(err, unix.ENETDOWN):
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			return nil
+		case err != nil:
+			return fmt.Errorf("receive on %s: %w", s.cfg.To, err)
+		default:
+			if err := s.note(frame, at); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// note enters a frame into the books. Every arrival of the last part pushes the end of the wait back.
+func (s *Stream) note(frame []byte, at time.Time) error {
+	if len(frame) < minStreamFrame || binary.BigEndian.Uint64(frame[streamIDOffset:]) != s.id {
+		return nil
+	}
+	if number := binary.BigEndian.Uint64(frame[numberOffset:]); number < maxStream {
+		s.enter(number, at)
+	}
+	select {
+	case <-s.stop:
+		return s.receiver.file.SetReadDeadline(time.Now().Add(quiet))
+	default:
+		return nil
+	}
+}
+
+func (s *Stream) enter(number uint64, at time.Time) {
+	word, bit := number/64, uint64(1)<<(number%64)
+	for uint64(len(s.seen)) <= word {
+		s.seen = append(s.seen, 0)
+	}
+	if s.seen[word]&bit != 0 {
+		s.report.Twice++
+		return
+	}
+	s.seen[word] |= bit
+	if s.report.Received > 0 {
+		s.report.Silence = max(s.report.Silence, at.Sub(s.last))
+		if number < s.lastHigh {
+			s.report.Late++
+		}
+	}
+	s.report.Received++
+	s.last, s.lastHigh = at, max(s.lastHigh, number)
+}
+
+// Stop ends the sending, waits until no more frames arrive, and tells what became of them. It is called once.
+func (s *Stream) Stop() (StreamReport, error) {
+	defer s.out.Close()
+	defer s.receiver.file.Close()
+	close(s.stop)
+	sent := <-s.sent
+	deadline := s.receiver.file.SetReadDeadline(time.Now().Add(quiet))
+	received := <-s.received
+	overrun, err := overruns(s.receiver.file)
+	s.report.Overrun = overrun
+	return s.report, errors.Join(sent, deadline, received, err)
+}
