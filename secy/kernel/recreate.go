@@ -1,0 +1,123 @@
+package kernel
+
+import (
+	"errors"
+	"fmt"
+
+	"golang.org/x/sys/unix"
+
+	"mkad/secy"
+)
+
+// recreate puts another device, as wanted, in the place of the one that is there: with its name, ifindex, MAC address,
+// MTU, alias, master, the VLANs on it, and all their addresses and routes. Receive SCs are made again, SAs are not: their
+// keys are not kept. If the kernel does not make the new device, the old one is made again, without its SAs.
+//
+// While it lasts, a few milliseconds, there is no device; the kernel announces one that goes and one that comes.
+func (d *Device) recreate() error {
+	id, err := d.kernel.identify(d.index)
+	if err != nil {
+		return explain("read what is on "+d.cfg.Controlled, err)
+	}
+	old, before := id.devices[0], d.last.fixed
+	d.log.Info("putting another device in the place of this one", "controlled", d.cfg.Controlled,
+		"cipher_suite", d.want.fixed.suite, "before", before.suite)
+	for _, loss := range id.losses {
+		d.log.Warn("cannot be put back", "controlled", d.cfg.Controlled, "what", loss)
+	}
+	if err := d.remove(); err != nil {
+		return err
+	}
+	d.part()
+	if err := d.remake(old, d.want.fixed); err != nil {
+		return errors.Join(err, d.reinstate(id, before))
+	}
+	return d.furnish(id)
+}
+
+// part takes note of all that goes with the device.
+func (d *Device) part() {
+	add(&d.departed, d.last.total())
+	for sci, sc := range d.last.receive {
+		for _, sa := range sc.sas {
+			d.remember(sci, sa)
+		}
+	}
+	d.last = new(state)
+	d.guests, d.want.transmitting = false, secy.KeyID{}
+}
+
+// remake makes a macsec device where old was. For its addresses and MTU the lower device decides, as ever.
+func (d *Device) remake(old linkInfo, fixed fixedAttributes) error {
+	doing := fmt.Sprintf("make %s again with %s", d.cfg.Controlled, fixed.suite)
+	common := appendKept(appendAttribute(nil, unix.IFLA_ADDRESS, d.mac[:]), old, unix.IFLA_TXQLEN, unix.IFLA_GROUP)
+	_, err := d.kernel.do(makeLink(old.index, d.cfg.Controlled, common, d.lower, fixed))
+	if err != nil {
+		return explainMaking(doing, err)
+	}
+	return explain(doing, d.kernel.made(old.index, fixed))
+}
+
+// reinstate makes the old device again, if it was a macsec device: another kind is not mkad's to make.
+func (d *Device) reinstate(id *identity, before fixedAttributes) error {
+	old := id.devices[0]
+	if old.kind != linkKind {
+		d.lose(unix.ENODEV)
+		return nil
+	}
+	_, _ = d.kernel.do(removeLink(old.index)) // in case the new one was made, but not as wanted
+	if err := d.remake(old, before); err != nil {
+		d.lose(err)
+		return nil
+	}
+	d.want.fixed = before
+	return d.furnish(id)
+}
+
+// furnish gives a device that was made again all that the old one had.
+func (d *Device) furnish(id *identity) error {
+	if err := d.refresh(); err != nil {
+		return explain("read back "+d.cfg.Controlled, err)
+	}
+	if err := d.setControls(); err != nil {
+		return err
+	}
+	for _, sci := range sorted(d.want.receive) {
+		d.want.receive[sci] = [numANs]wantedSA{}
+		if err := d.change(fmt.Sprintf("make receive SC %s again", sci), addReceiveSC(d.index, sci)); err != nil {
+			return err
+		}
+	}
+	d.want.transmit = [numANs]wantedSA{}
+	if err := d.followLower(); err != nil {
+		return err
+	}
+	for _, l := range id.devices {
+		d.restore(l)
+	}
+	if d.want.enabled {
+		if err := d.showSecured(); err != nil {
+			return err
+		}
+	}
+	d.putBack(id.entries)
+	return d.refresh()
+}
+
+// restore makes one of the devices what it was, or makes it.
+func (d *Device) restore(l linkInfo) {
+	attempt := func(doing string, r request) {
+		if _, err := d.kernel.do(r); err != nil {
+			d.log.Warn("cannot put back", "controlled", d.cfg.Controlled, "err", fmt.Errorf("%s: %w", doing, err))
+		}
+	}
+	if l.index != d.index {
+		attempt("make "+l.name, makeVLAN(l))
+	}
+	if r, some := dress(l); some {
+		attempt("set alias and master of "+l.name, r)
+	}
+	if l.up {
+		attempt("bring up "+l.name, setUp(l.index, true))
+	}
+}
