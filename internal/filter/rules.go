@@ -1,0 +1,195 @@
+package filter
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/google/nftables/expr"
+	"github.com/google/nftables/userdata"
+	"golang.org/x/sys/unix"
+)
+
+// Rules say how a device is closed.
+type Rules struct {
+	Interface string
+	// EtherTypes are the frames that pass in both directions; none means EAPOL (0x888E) and MACsec (0x88E5). At most
+	// MaxEtherTypes.
+	EtherTypes []uint16
+	// Bypass are protocols that pass besides.
+	Bypass []Bypass
+	// PassMarked lets frames out that their sender has marked with Mark (SO_MARK). It is for a software SecY that has to
+	// send in clear (should-secure); what comes in it reads with a packet socket for all protocols, before the filter.
+	PassMarked bool
+}
+
+// MaxEtherTypes bounds Rules.EtherTypes: every frame is compared with each, and there are two to list.
+const MaxEtherTypes = 8
+
+// Mark is the socket mark of frames that Rules.PassMarked lets out: "mkad" in ASCII.
+const Mark = 0x6d6b6164
+
+const (
+	eapolType  = 0x888e
+	macsecType = 0x88e5
+	lldpType   = 0x88cc
+	slowType   = 0x8809
+
+	minEtherType = 0x0600 // smaller numbers in its place are lengths (802.3 3.2.6)
+)
+
+// A Bypass is a link protocol that may pass a closed device in clear. The zero value is invalid.
+type Bypass uint8
+
+// The protocols, each with the frames that it stands for.
+const (
+	BypassLLDP Bypass = iota + 1 // EtherType 88-CC
+	BypassSTP                    // BPDUs: LLC 42-42-03 to 01-80-C2-00-00-00
+	BypassLACP                   // slow protocols: EtherType 88-09 to 01-80-C2-00-00-02
+)
+
+var bypassNames = [...]string{"", "lldp", "stp", "lacp"}
+
+// ParseBypass finds a protocol by its name in the configuration, for instance "lldp".
+func ParseBypass(name string) (Bypass, bool) {
+	for b := BypassLLDP; b <= BypassLACP; b++ {
+		if b.String() == name {
+			return b, true
+		}
+	}
+	return 0, false
+}
+
+// String is the configuration's name of the protocol.
+func (b Bypass) String() string {
+	if int(b) < len(bypassNames) && b > 0 {
+		return bypassNames[b]
+	}
+	return fmt.Sprintf("Bypass(%d)", uint8(b))
+}
+
+func (r Rules) check() error {
+	if r.Interface == "" || len(r.Interface) >= unix.IFNAMSIZ || strings.ContainsAny(r.Interface, "/: \t\n\v\f\r\x00") {
+		return fmt.Errorf("%q cannot be the name of a device", r.Interface)
+	}
+	if len(r.EtherTypes) > MaxEtherTypes {
+		return fmt.Errorf("%d EtherTypes are too many: at most %d may pass", len(r.EtherTypes), MaxEtherTypes)
+	}
+	for _, t := range r.EtherTypes {
+		if t < minEtherType {
+			return fmt.Errorf("0x%04x is a length, not an EtherType: take one from 0x0600 on", t)
+		}
+	}
+	for _, b := range r.Bypass {
+		if b < BypassLLDP || b > BypassLACP {
+			return errors.New("unknown bypass: take lldp, stp or lacp")
+		}
+	}
+	return nil
+}
+
+// A rule passes the frames that all its tests match.
+type rule struct {
+	name  string
+	tests []expr.Any
+}
+
+func (r rule) accept() []expr.Any {
+	return append(r.tests, &expr.Verdict{Kind: expr.VerdictAccept})
+}
+
+// comment marks the rule as ours, for whoever lists the rules.
+func (r rule) comment() []byte {
+	return userdata.AppendString(nil, userdata.TypeComment, "mkad: "+r.name)
+}
+
+// ingressRules judge by the protocol that the kernel found. It has taken a VLAN tag off by then, so EAPOL with a
+// priority tag (VLAN 0), as some switches send it, passes.
+func (r Rules) ingressRules() []rule { return r.rules(metaProtocol) }
+
+// egressRules judge by the EtherType in the frame, because there the protocol is only what the sender says it is. A tag
+// counts as part of the frame, so nothing passes with one.
+func (r Rules) egressRules() []rule {
+	rules := r.rules(headerType)
+	if r.PassMarked {
+		rules = append(rules, rule{"plain frames of the SecY", mark(Mark)})
+	}
+	return rules
+}
+
+func (r Rules) rules(etherType func(uint16) []expr.Any) (rules []rule) {
+	types := r.EtherTypes
+	if len(types) == 0 {
+		types = []uint16{macsecType, eapolType}
+	}
+	for _, t := range types {
+		rules = append(rules, rule{typeName(t), etherType(t)})
+	}
+	for _, b := range r.Bypass {
+		rules = append(rules, rule{b.String(), b.tests(etherType)})
+	}
+	return rules
+}
+
+func typeName(etherType uint16) string {
+	switch etherType {
+	case eapolType:
+		return "EAPOL"
+	case macsecType:
+		return "MACsec"
+	}
+	return fmt.Sprintf("EtherType 0x%04x", etherType)
+}
+
+func (b Bypass) tests(etherType func(uint16) []expr.Any) []expr.Any {
+	switch b {
+	case BypassLLDP:
+		return etherType(lldpType)
+	case BypassLACP:
+		return append(destination(0x02), etherType(slowType)...)
+	}
+	return append(destination(0x00), bpdu()...)
+}
+
+// Places in a frame, in octets.
+const (
+	atDestination = 0
+	atType        = 12
+	atLLC         = 14
+)
+
+// destination matches 01-80-C2-00-00-last.
+func destination(last byte) []expr.Any {
+	return header(atDestination, expr.CmpOpEq, 0x01, 0x80, 0xc2, 0x00, 0x00, last)
+}
+
+// bpdu matches an LLC frame, which has its length in place of an EtherType, with the service access points of STP and
+// unnumbered information (802.1D-2004 9.2).
+func bpdu() []expr.Any {
+	short := header(atType, expr.CmpOpLt, minEtherType>>8, minEtherType&0xff)
+	return append(short, header(atLLC, expr.CmpOpEq, 0x42, 0x42, 0x03)...)
+}
+
+func headerType(t uint16) []expr.Any { return header(atType, expr.CmpOpEq, byte(t>>8), byte(t)) }
+
+func header(offset uint32, op expr.CmpOp, data ...byte) []expr.Any {
+	return []expr.Any{
+		&expr.Payload{DestRegister: 1, Base: expr.PayloadBaseLLHeader, Offset: offset, Len: uint32(len(data))},
+		&expr.Cmp{Op: op, Register: 1, Data: data},
+	}
+}
+
+func metaProtocol(t uint16) []expr.Any {
+	return []expr.Any{
+		&expr.Meta{Key: expr.MetaKeyPROTOCOL, Register: 1},
+		&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: binary.BigEndian.AppendUint16(nil, t)},
+	}
+}
+
+func mark(m uint32) []expr.Any {
+	return []expr.Any{
+		&expr.Meta{Key: expr.MetaKeyMARK, Register: 1},
+		&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: binary.NativeEndian.AppendUint32(nil, m)},
+	}
+}
