@@ -1,0 +1,115 @@
+// Package controltest has a daemon for tests of what talks to one.
+package controltest
+
+import (
+	"context"
+	"log/slog"
+	"path/filepath"
+	"slices"
+	"sync"
+	"testing"
+
+	"mkad/internal/control"
+)
+
+// A Daemon answers from what it was given. The zero value has no ports. Set the fields before it is served, and use
+// its methods afterwards.
+type Daemon struct {
+	control.Feed
+	RekeyErr  error // of Rekey for a port that there is
+	ReloadErr error
+
+	mu       sync.Mutex
+	status   control.Document
+	counters control.CountersDocument
+	rekeyed  []string
+	reloads  int
+}
+
+// SetPorts replaces the ports of the status document.
+func (d *Daemon) SetPorts(ports ...control.Port) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.status = control.Document{Version: control.Version, Ports: ports}
+}
+
+// SetCounters replaces the ports of the counters document.
+func (d *Daemon) SetCounters(ports ...control.PortCounters) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.counters = control.CountersDocument{Version: control.Version, Ports: ports}
+}
+
+// Status gives what SetPorts was given.
+func (d *Daemon) Status() control.Document {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.status
+}
+
+// Counters gives what SetCounters was given.
+func (d *Daemon) Counters() control.CountersDocument {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.counters
+}
+
+// Rekey notes the name under which it was asked for a port that there is.
+func (d *Daemon) Rekey(port string) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var known []string
+	for _, p := range d.status.Ports {
+		known = append(known, p.Interface)
+	}
+	if !slices.ContainsFunc(d.status.Ports, func(p control.Port) bool { return p.Named(port) }) {
+		return &control.UnknownPortError{Port: port, Known: known}
+	}
+	d.rekeyed = append(d.rekeyed, port)
+	return d.RekeyErr
+}
+
+// Reload counts.
+func (d *Daemon) Reload() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.reloads++
+	return d.ReloadErr
+}
+
+// Rekeyed lists the ports that Rekey was called for.
+func (d *Daemon) Rekeyed() []string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return slices.Clone(d.rekeyed)
+}
+
+// Reloads tells how often Reload was called.
+func (d *Daemon) Reloads() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.reloads
+}
+
+// Serve serves d on a socket of its own until the test ends, or until stop is called, and gives the socket's path.
+func Serve(t testing.TB, d control.Daemon) (socket string, stop func()) {
+	t.Helper()
+	socket = filepath.Join(t.TempDir(), "control.sock")
+	l, err := control.Listen(socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := control.NewServer(d, slog.New(slog.DiscardHandler))
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(l) }()
+	stop = sync.OnceFunc(func() {
+		if err := server.Shutdown(context.Background()); err != nil {
+			t.Errorf("Shutdown: %v", err)
+		}
+		if err := <-served; err != nil {
+			t.Errorf("Serve: %v", err)
+		}
+	})
+	t.Cleanup(stop)
+	return socket, stop
+}

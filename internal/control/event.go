@@ -1,0 +1,70 @@
+package control
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// An Event is something that happened to a port, or to the daemon when Port is empty. Fields that do not apply are
+// empty and left out in JSON.
+type Event struct {
+	Time   time.Time `json:"time"`             // when it happened
+	Port   string    `json:"port,omitempty"`   // its lower device
+	Event  string    `json:"event"`            // one word, the same as in the log
+	CKN    string    `json:"ckn,omitempty"`    // of the participant that it concerns, in hexadecimal digits
+	Peer   string    `json:"peer,omitempty"`   // SCI of the peer that it concerns, 16 hexadecimal digits
+	KI     string    `json:"ki,omitempty"`     // of the SAK that it concerns, 32 hexadecimal digits
+	Reason string    `json:"reason,omitempty"` // why it happened, for people
+	Detail string    `json:"detail,omitempty"` // EventState: the State that the port is in now; else more, for people
+	Was    State     `json:"was,omitempty"`    // EventState: the State before it; "" for the first
+	Missed uint64    `json:"missed,omitempty"` // EventMissed: how many
+}
+
+// The events that have fields of their own.
+const (
+	EventState  = "state"  // a port has entered another State
+	EventMissed = "missed" // a watcher that reads too slowly has lost events, here
+)
+
+// MarshalJSON keeps the time in UTC.
+func (e Event) MarshalJSON() ([]byte, error) {
+	type plain Event
+	e.Time = wireTime(e.Time)
+	return json.Marshal(plain(e))
+}
+
+// String is the event as one line for people, without its end; that of EventState has state=… and was=…. Text that came
+// from elsewhere is quoted, so that no control character reaches a terminal.
+func (e Event) String() string {
+	state, detail := "", e.Detail
+	if e.Event == EventState {
+		state, detail = e.Detail, ""
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s %s %s", wireTime(e.Time).Format("2006-01-02T15:04:05.000Z07:00"), dash(e.Port), e.Event)
+	for _, f := range [...]struct{ name, value string }{
+		{"state", state}, {"was", string(e.Was)}, {"ckn", e.CKN}, {"peer", e.Peer}, {"ki", e.KI},
+	} {
+		if f.value != "" {
+			fmt.Fprintf(&b, " %s=%s", f.name, f.value)
+		}
+	}
+	for _, f := range [...]struct{ name, value string }{{"reason", e.Reason}, {"detail", detail}} {
+		if f.value != "" {
+			fmt.Fprintf(&b, " %s=%q", f.name, f.value)
+		}
+	}
+	if e.Missed > 0 {
+		fmt.Fprintf(&b, " missed=%d", e.Missed)
+	}
+	return b.String()
+}
+
+func dash(s string) string {
+	if s == "" {
+		return "-"
+	}
+	return s
+}

@@ -1,0 +1,136 @@
+package control
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// Version is the version of the documents. It grows only when a reader of an older one would be misled.
+const Version = 1
+
+// A Document says how every port stands.
+//
+// In JSON a list is [] when it is empty and an object is always there, so that a script may go down any path: a port
+// without a key has a tx with ki "" and next_pn 0, neither of which a key ever has. Times are RFC 3339 in UTC, to the
+// millisecond. Identifiers are lower-case hexadecimal digits without separators.
+type Document struct {
+	Version int    `json:"version"`
+	Ports   []Port `json:"ports"`
+}
+
+// A State says what a port does with traffic.
+type State string
+
+// The states of a port.
+const (
+	Down      State = "down"      // no carrier
+	Pending   State = "pending"   // not secured, carrier since less than MKA Life Time
+	Secured   State = "secured"   // traffic is protected
+	Unsecured State = "unsecured" // should-secure: traffic passes in clear
+	Blocked   State = "blocked"   // must-secure: not secured for longer, or all peers lost; no traffic passes
+	Failed    State = "failed"    // mkad cannot serve the port; the reason says why
+)
+
+// States lists every state that there is.
+var States = [...]State{Down, Pending, Secured, Unsecured, Blocked, Failed}
+
+// A Port is one port of mkad: a lower device (Common Port), and the device that carries its traffic.
+type Port struct {
+	Interface       string            `json:"interface"`  // lower device
+	Controlled      string            `json:"controlled"` // Controlled Port
+	Backend         string            `json:"backend"`
+	BackendReason   string            `json:"backend_reason"`
+	State           State             `json:"state"`
+	Reason          string            `json:"reason"` // why the state is not secured, for people
+	Since           time.Time         `json:"since"`  // the port is in this state
+	SCI             string            `json:"sci"`
+	CipherSuite     string            `json:"cipher_suite"`    // in use; "" while there is no key
+	Confidentiality string            `json:"confidentiality"` // in use; "" while there is no key
+	KeyServer       bool              `json:"key_server"`      // this side is the key server
+	PrincipalCKN    string            `json:"principal_ckn"`
+	Participants    []Participant     `json:"participants"`
+	Tx              Tx                `json:"tx"`
+	Rx              []Rx              `json:"rx"`
+	Rekeys          uint64            `json:"rekeys"`   // SAKs put to use after the first
+	Counters        map[string]uint64 `json:"counters"` // of the SecY, by the names of 802.1AE-2018 10.7
+}
+
+func (p Port) names() (lower, controlled string) { return p.Interface, p.Controlled }
+
+// Named reports whether people may call the port by that name: that of its lower device or of its Controlled Port.
+func (p Port) Named(name string) bool { return isNamed(p, name) }
+
+// A Participant is one CAK of a port and what MKA does with it (802.1X-2020 9.3).
+type Participant struct {
+	CKN   string `json:"ckn"`
+	Role  string `json:"role"`  // primary or fallback
+	State string `json:"state"` // principal, active, …
+	MI    string `json:"mi"`
+	MN    uint32 `json:"mn"` // of the last MKPDU sent
+	Peers []Peer `json:"peers"`
+}
+
+// A Peer is another member of the CA, as one participant knows it (802.1X-2020 9.4).
+type Peer struct {
+	SCI               string `json:"sci"`
+	MI                string `json:"mi"`
+	MN                uint32 `json:"mn"`    // of the last MKPDU accepted
+	State             string `json:"state"` // live or potential
+	KeyServerPriority uint8  `json:"key_server_priority"`
+	LastSeenMS        int64  `json:"last_seen_ms"` // milliseconds since that MKPDU
+}
+
+// PeerLive is the State of a Peer that has proved that it hears us; any other peer is potential.
+const PeerLive = "live"
+
+// Tx is the transmit SA in use.
+type Tx struct {
+	AN     uint8  `json:"an"`
+	NextPN uint64 `json:"next_pn"` // 0: no SA
+	KI     string `json:"ki"`      // Key Identifier of the SAK, 32 digits; "": no SA
+}
+
+// Rx is one receive SA in use.
+type Rx struct {
+	SCI      string `json:"sci"`
+	AN       uint8  `json:"an"`
+	LowestPN uint64 `json:"lowest_pn"` // the lowest that is still accepted
+}
+
+// MarshalJSON keeps an empty list of ports a list.
+func (d Document) MarshalJSON() ([]byte, error) {
+	type plain Document
+	d.Ports = listed(d.Ports)
+	return json.Marshal(plain(d))
+}
+
+// MarshalJSON keeps empty lists lists and the time in UTC.
+func (p Port) MarshalJSON() ([]byte, error) {
+	type plain Port
+	p.Since = wireTime(p.Since)
+	p.Participants, p.Rx, p.Counters = listed(p.Participants), listed(p.Rx), counted(p.Counters)
+	return json.Marshal(plain(p))
+}
+
+// MarshalJSON keeps an empty list of peers a list.
+func (p Participant) MarshalJSON() ([]byte, error) {
+	type plain Participant
+	p.Peers = listed(p.Peers)
+	return json.Marshal(plain(p))
+}
+
+func listed[T any](list []T) []T {
+	if list == nil {
+		return []T{}
+	}
+	return list
+}
+
+func counted(counts map[string]uint64) map[string]uint64 {
+	if counts == nil {
+		return map[string]uint64{}
+	}
+	return counts
+}
+
+func wireTime(t time.Time) time.Time { return t.UTC().Truncate(time.Millisecond) }
