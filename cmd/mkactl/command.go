@@ -1,0 +1,185 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/spf13/cobra"
+
+	"mkad/internal/control"
+)
+
+// The exit status.
+const (
+	exitDone        = 0
+	exitFailed      = 1
+	exitUsage       = 2
+	exitUnreachable = 3
+)
+
+const (
+	defaultSocket = "/run/mkad/control.sock"
+
+	// answerTime is how long mkad may take over an ordinary request: a reload of many ports is a matter of seconds.
+	answerTime = 15 * time.Second
+	// completeTime bounds the question for port names while somebody waits at a prompt.
+	completeTime = 500 * time.Millisecond
+)
+
+// A tool is one run of mkactl with what it needs of the world.
+type tool struct {
+	stdout, stderr io.Writer
+	now            func() time.Time
+	random         io.Reader                 // of keygen
+	closedDevices  func() ([]string, error)  // the lower devices that have a filter of mkad's
+	openDevice     func(device string) error // takes it away
+
+	socket string
+}
+
+// usageError is a command line that makes no sense.
+type usageError struct{ error }
+
+// advisedError is a failure with the next thing to try.
+type advisedError struct {
+	error
+	remedy string
+}
+
+// Unwrap gives the failure.
+func (e advisedError) Unwrap() error { return e.error }
+
+// Remedy is what to try; "" if there is nothing to say.
+func (e advisedError) Remedy() string { return e.remedy }
+
+func (t *tool) run(args []string) int {
+	usage := true // until cobra has understood the command line
+	root := t.root(func() { usage = false })
+	root.SetArgs(args)
+	err := root.Execute()
+	if err == nil {
+		return exitDone
+	}
+	if usage {
+		err = usageError{err}
+	}
+	t.explain(err)
+	return exitOf(err)
+}
+
+func exitOf(err error) int {
+	var wrong usageError
+	var unreachable *control.UnreachableError
+	switch {
+	case errors.As(err, &wrong):
+		return exitUsage
+	case errors.As(err, &unreachable):
+		return exitUnreachable
+	}
+	return exitFailed
+}
+
+// explain prints the error and the next thing to try.
+func (t *tool) explain(err error) {
+	text := "mkactl: " + err.Error() + "\n"
+	var wrong usageError
+	if remedy := control.RemedyOf(err); remedy != "" {
+		text += "try: " + remedy + "\n"
+	} else if errors.As(err, &wrong) {
+		text += "try: mkactl --help\n"
+	}
+	io.WriteString(t.stderr, printable(text))
+}
+
+func (t *tool) root(understood func()) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "mkactl",
+		Short: "Look into a running mkad and tell it what to do",
+		Long: "Mkactl looks into a running mkad and tells it what to do. A PORT is named by its lower device (eth1) or\n" +
+			"by its Controlled Port (macsec0).\n\n" +
+			"Exit status: 0 done, 1 failed, 2 usage, 3 mkad not reachable.",
+		Version:          version(),
+		SilenceErrors:    true,
+		SilenceUsage:     true,
+		PersistentPreRun: func(*cobra.Command, []string) { understood() },
+		RunE:             func(*cobra.Command, []string) error { return usageError{errors.New("which command?")} },
+	}
+	root.SetOut(t.stdout)
+	root.SetErr(t.stderr)
+	root.PersistentFlags().StringVar(&t.socket, "socket", defaultSocket, "control socket of mkad")
+	root.AddCommand(t.status(), t.watch(), t.counters(), t.rekey(), t.reload(), t.keygen(), t.unlock())
+	return root
+}
+
+// ask runs one exchange with the daemon that may last that long.
+func (t *tool) ask(limit time.Duration, exchange func(context.Context, *control.Client) error) error {
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	defer cancel()
+	client := control.NewClient(t.socket)
+	defer client.Close()
+	return exchange(ctx, client)
+}
+
+// ports completes the names of ports.
+func (t *tool) ports(_ *cobra.Command, given []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	var names []cobra.Completion
+	_ = t.ask(completeTime, func(ctx context.Context, c *control.Client) error { // no daemon, no names
+		d, err := c.Status(ctx)
+		for _, p := range d.Ports {
+			if !slices.Contains(given, p.Interface) {
+				names = append(names, p.Interface)
+			}
+		}
+		return err
+	})
+	return names, cobra.ShellCompDirectiveNoFileComp
+}
+
+func (t *tool) print(text string) error {
+	_, err := io.WriteString(t.stdout, printable(text))
+	return err
+}
+
+func (t *tool) printJSON(document any) error {
+	lines := json.NewEncoder(t.stdout)
+	lines.SetIndent("", "  ")
+	return lines.Encode(document)
+}
+
+// printable keeps what came from elsewhere from talking to the terminal.
+func printable(text string) string {
+	return strings.Map(func(r rune) rune {
+		if r != '\n' && !unicode.IsPrint(r) {
+			return '?'
+		}
+		return r
+	}, text)
+}
+
+// A choice is the value of a flag that takes one of a few words.
+type choice struct {
+	value   string
+	allowed []string
+}
+
+// String is the word that was chosen.
+func (c *choice) String() string { return c.value }
+
+// Set chooses.
+func (c *choice) Set(s string) error {
+	if !slices.Contains(c.allowed, s) {
+		return fmt.Errorf("give one of: %s", strings.Join(c.allowed, ", "))
+	}
+	c.value = s
+	return nil
+}
+
+// Type names the value in the help text.
+func (c *choice) Type() string { return strings.Join(c.allowed, "|") }

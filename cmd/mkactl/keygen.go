@@ -1,0 +1,54 @@
+package main
+
+import (
+	"errors"
+	"io/fs"
+	"path/filepath"
+	"strconv"
+
+	"github.com/spf13/cobra"
+
+	"mkad/internal/config"
+)
+
+func (t *tool) keygen() *cobra.Command {
+	bits := choice{value: "256", allowed: []string{"128", "256"}}
+	var file string
+	cmd := &cobra.Command{
+		Use:   "keygen",
+		Short: "Make a CAK file with a fresh random key",
+		Long: "Keygen makes a CAK file with a fresh random key. Every member of the link needs the same file; it must be\n" +
+			"readable by its owner only.",
+		Example: "  mkactl keygen -o /etc/mkad/keys/eth1.toml",
+		Args:    cobra.NoArgs,
+		RunE:    func(*cobra.Command, []string) error { return t.makeKey(bits.value, file) },
+	}
+	cmd.Flags().Var(&bits, "cak-bits", "length of the CAK; 128 for peers that know no longer one")
+	cmd.Flags().StringVarP(&file, "output", "o", "", "write this new file, mode 0600 (default: standard output)")
+	return cmd
+}
+
+func (t *tool) makeKey(bits, file string) error {
+	n, err := strconv.Atoi(bits)
+	if err != nil {
+		return usageError{err}
+	}
+	key, err := config.GenerateKey(n, t.random)
+	if err != nil {
+		return err
+	}
+	defer clear(key)
+	if file != "" {
+		return writeKey(file, key)
+	}
+	_, err = t.stdout.Write(key)
+	return err
+}
+
+func writeKey(file string, key []byte) error {
+	err := config.WriteKeyFile(file, key)
+	if errors.Is(err, fs.ErrNotExist) {
+		return advisedError{err, "mkdir -p -m 0700 " + filepath.Dir(file)}
+	}
+	return err
+}

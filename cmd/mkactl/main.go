@@ -1,0 +1,28 @@
+// Mkactl looks into a running mkad and tells it what to do.
+package main
+
+import (
+	"crypto/rand"
+	"io"
+	"os"
+	"runtime/debug"
+	"time"
+
+	"mkad/internal/filter"
+)
+
+func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+
+// run is the program without its process: it gives the exit status.
+func run(args []string, stdout, stderr io.Writer) int {
+	t := tool{stdout: stdout, stderr: stderr, now: time.Now, random: rand.Reader, closedDevices: filter.List,
+		openDevice: filter.Open}
+	return t.run(args)
+}
+
+func version() string {
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		return info.Main.Version
+	}
+	return "(unknown)"
+}

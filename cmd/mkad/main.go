@@ -1,0 +1,170 @@
+// Command mkad is the MACsec key agreement daemon: it secures Ethernet links by MKA (IEEE 802.1X-2020) and MACsec
+// (IEEE 802.1AE-2018).
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+
+	"github.com/coreos/go-systemd/v22/daemon"
+	"github.com/spf13/cobra"
+
+	"mkad/internal/config"
+	mkad "mkad/internal/daemon"
+)
+
+// Exit statuses.
+const (
+	exitDone   = 0
+	exitFailed = 1 // could not run
+	exitUsage  = 2 // bad command line or configuration
+)
+
+func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+
+// errBadConfig ends the program after the problems have been listed.
+var errBadConfig = errors.New("the configuration has errors; nothing was started")
+
+func run(args []string, stdout, stderr io.Writer) int {
+	var path string
+	var check bool
+	cmd := &cobra.Command{
+		Use:           "mkad",
+		Short:         "MACsec key agreement daemon",
+		Long:          "mkad secures the Ethernet links that its configuration names, until it is ended by SIGTERM or SIGINT.\nSIGHUP has it read the configuration and the CAK files again.",
+		Args:          cobra.NoArgs,
+		Version:       version(),
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		RunE: func(*cobra.Command, []string) error {
+			if check {
+				return checkConfig(path, stdout, stderr)
+			}
+			return serve(path, stderr)
+		},
+	}
+	cmd.Flags().StringVar(&path, "config", "/etc/mkad/mkad.toml", "configuration `file`")
+	cmd.Flags().BoolVar(&check, "check", false, "validate configuration and CAK files, list every problem, and exit")
+	cmd.SetArgs(args)
+	cmd.SetOut(stdout)
+	cmd.SetErr(stderr)
+	started := false
+	cmd.PreRun = func(*cobra.Command, []string) { started = true }
+	err := cmd.Execute()
+	switch {
+	case err == nil:
+		return exitDone
+	case !started:
+		fmt.Fprintf(stderr, "mkad: %v\ntry: mkad --help\n", err)
+		return exitUsage
+	case errors.Is(err, errBadConfig):
+		fmt.Fprintln(stderr, "mkad:", err)
+		return exitUsage
+	}
+	fmt.Fprintln(stderr, "mkad:", err)
+	return exitFailed
+}
+
+func version() string {
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		return info.Main.Version
+	}
+	return "(unknown)"
+}
+
+// checkConfig is --check: every problem, errors and warnings, and what the host has to say to the ports.
+func checkConfig(path string, stdout, stderr io.Writer) error {
+	cfg, problems := config.Load(path)
+	if cfg != nil {
+		problems = append(problems, mkad.CheckKeys(cfg)...)
+		problems = append(problems, mkad.CheckHost(cfg)...)
+	}
+	list(stderr, problems)
+	if len(problems.Errors()) > 0 {
+		return errBadConfig
+	}
+	fmt.Fprintf(stdout, "%s: good, %s\n", path, portCount(len(cfg.Ports)))
+	return nil
+}
+
+func portCount(n int) string {
+	if n == 1 {
+		return "1 port"
+	}
+	return fmt.Sprintf("%d ports", n)
+}
+
+func list(w io.Writer, problems config.Problems) {
+	for _, p := range problems {
+		fmt.Fprintln(w, p)
+	}
+}
+
+// serve runs the daemon until a signal ends it.
+func serve(path string, stderr io.Writer) error {
+	cfg, problems := config.Load(path)
+	if cfg != nil {
+		problems = append(problems, mkad.CheckKeys(cfg)...)
+	}
+	list(stderr, problems)
+	if len(problems.Errors()) > 0 {
+		return errBadConfig
+	}
+	log := slog.New(logHandler(cfg.Daemon, stderr))
+	if err := hideMemory(log); err != nil {
+		return err
+	}
+	for _, p := range mkad.CheckHost(cfg) {
+		log.Warn("configuration", "problem", p.String())
+	}
+	d := mkad.New(mkad.Options{
+		Path:   path,
+		Config: cfg,
+		Log:    log,
+		Ready:  func() { notify(log, daemon.SdNotifyReady) },
+	})
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	defer stop()
+	go reloadOnHangup(ctx, d, log)
+	err := d.Run(ctx)
+	notify(log, daemon.SdNotifyStopping)
+	return err
+}
+
+func logHandler(cfg config.Daemon, w io.Writer) slog.Handler {
+	opts := &slog.HandlerOptions{Level: cfg.LogLevel}
+	if cfg.LogFormat == config.LogJSON {
+		return slog.NewJSONHandler(w, opts)
+	}
+	return slog.NewTextHandler(w, opts)
+}
+
+func reloadOnHangup(ctx context.Context, d *mkad.Daemon, log *slog.Logger) {
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	defer signal.Stop(hangups)
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-hangups:
+			if err := d.Reload(); err != nil {
+				log.Error("reload refused; what was running goes on", "error", err)
+			}
+		}
+	}
+}
+
+// notify tells a service manager, if one listens.
+func notify(log *slog.Logger, state string) {
+	if _, err := daemon.SdNotify(false, state); err != nil {
+		log.Warn("cannot notify the service manager", "error", err)
+	}
+}

@@ -1,0 +1,114 @@
+package daemon
+
+import (
+	"fmt"
+	"log/slog"
+
+	"mkad/internal/config"
+	linkwatch "mkad/internal/port"
+	"mkad/offload"
+	"mkad/secy"
+	"mkad/secy/kernel"
+	"mkad/secy/userspace"
+)
+
+// offersFor finds out what this machine has for a port. The kernel is only tried if it may be chosen, for each trial
+// makes a device for a moment. Hardware is only used where the configuration names it.
+func offersFor(p config.Port, lower int) []offload.Offer {
+	offers := []offload.Offer{offload.Userspace(userspace.Available())}
+	switch want, _ := offload.ParseBackend(p.Backend); want {
+	case offload.BackendAuto, offload.BackendKernel:
+		offers = append(offers, kernelOffer(p, lower, offload.BackendKernel))
+	case offload.BackendMAC, offload.BackendPHY:
+		offers = append(offers, kernelOffer(p, lower, want))
+	}
+	return offers
+}
+
+// offloads maps the backends that the kernel's macsec device serves to its own word.
+var offloads = map[offload.Backend]kernel.Offload{
+	offload.BackendKernel: kernel.OffloadOff,
+	offload.BackendMAC:    kernel.OffloadMAC,
+	offload.BackendPHY:    kernel.OffloadPHY,
+}
+
+func kernelOffer(p config.Port, lower int, b offload.Backend) offload.Offer {
+	o := offload.Offer{Backend: b}
+	if passesMarked(p) {
+		o.Why = "the plain frames of should-secure cannot be told from the host's own there yet; use backend = \"userspace\", " +
+			"or uncontrolled = \"open\""
+		return o
+	}
+	found := kernel.Probe(nil, lower, offloads[b])
+	if found.Available != nil {
+		o.Why = found.Available.Error()
+		return o
+	}
+	o.Available, o.Suites, o.Capability = true, found.Suites, found.Capability
+	return o
+}
+
+// choose picks the port's SecY among the offers, and tells what it is capable of.
+func choose(p config.Port, offers []offload.Offer) (offload.Choice, secy.Capability, error) {
+	want, _ := offload.ParseBackend(p.Backend)
+	need := offload.Need{Suites: p.CipherSuites, Offset: p.Confidentiality}
+	choice, err := offload.Choose(want, need, offers)
+	if err != nil {
+		return offload.Choice{}, 0, err
+	}
+	for _, o := range offers {
+		if o.Backend == choice.Backend {
+			return choice, o.Capability, nil
+		}
+	}
+	panic("daemon: a backend was chosen that was not offered")
+}
+
+// A Setup is what a SecY is opened for.
+type Setup struct {
+	Port   config.Port
+	Lower  linkwatch.Link
+	SCI    secy.SCI // of the transmit SC
+	Choice offload.Choice
+	Mark   uint32 // SO_MARK of what a software SecY sends; 0: none
+	Log    *slog.Logger
+}
+
+// OpenSecY opens the SecY that was chosen.
+func OpenSecY(s Setup) (SecY, error) {
+	switch s.Choice.Backend {
+	case offload.BackendUserspace:
+		return userspace.Open(userspace.Config{
+			Lower:      s.Lower.Index,
+			LowerName:  s.Port.Interface,
+			Controlled: s.Port.Controlled,
+			MAC:        s.Lower.MAC,
+			MTU:        s.Lower.MTU,
+			SCI:        s.SCI,
+			Persist:    s.Port.OnExit == config.Keep,
+			Mark:       s.Mark,
+			Logger:     s.Log,
+		})
+	case offload.BackendKernel, offload.BackendMAC, offload.BackendPHY:
+		return kernel.Open(kernel.Config{
+			Lower:       s.Lower.Index,
+			LowerName:   s.Port.Interface,
+			Controlled:  s.Port.Controlled,
+			MAC:         s.Lower.MAC,
+			MTU:         s.Lower.MTU,
+			SCI:         s.SCI,
+			CipherSuite: s.Choice.Suites[0],
+			Offload:     offloads[s.Choice.Backend],
+			Unsecured:   unsecured(s.Port),
+			Logger:      s.Log,
+		})
+	}
+	return nil, fmt.Errorf("open SecY: unknown backend %s", s.Choice.Backend)
+}
+
+func unsecured(p config.Port) kernel.Unsecured {
+	if p.OnUnsecured == config.Down {
+		return kernel.Down
+	}
+	return kernel.Dormant
+}

@@ -1,0 +1,57 @@
+package daemon
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// A claim marks a lower device as ours, so that a second mkad leaves it alone: two would share an SCI and fight. It is
+// an abstract socket, which belongs to the network namespace as the device does and goes with the process.
+type claim struct{ socket *net.UnixListener }
+
+// claimDevice claims the device of that name. The name of the socket is anybody's to take: one that is held by a user
+// who could not run an mkad is no claim, and does not keep us off.
+func claimDevice(name string) (*claim, error) {
+	address := &net.UnixAddr{Name: "@mkad/" + name, Net: "unix"}
+	socket, err := net.ListenUnix("unix", address)
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE) && !heldByOurs(address):
+		return &claim{}, nil
+	case errors.Is(err, syscall.EADDRINUSE):
+		return nil, fmt.Errorf("another mkad works on %s; stop it, or take %s out of one configuration", name, name)
+	case err != nil:
+		return nil, fmt.Errorf("claim %s: %w", name, err)
+	}
+	return &claim{socket}, nil
+}
+
+// heldByOurs reports whether root or our own user holds the socket, or nobody can tell.
+func heldByOurs(address *net.UnixAddr) bool {
+	conn, err := net.DialUnix("unix", nil, address)
+	if err != nil {
+		return true
+	}
+	defer conn.Close()
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return true
+	}
+	ours := true
+	_ = raw.Control(func(fd uintptr) {
+		if peer, err := unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED); err == nil {
+			ours = peer.Uid == 0 || int(peer.Uid) == os.Getuid()
+		}
+	})
+	return ours
+}
+
+func (c *claim) release() {
+	if c != nil && c.socket != nil {
+		_ = c.socket.Close()
+	}
+}

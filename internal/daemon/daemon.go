@@ -1,0 +1,279 @@
+package daemon
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"sync"
+
+	"mkad/internal/config"
+	"mkad/internal/control"
+	"mkad/internal/filter"
+	"mkad/internal/metrics"
+	linkwatch "mkad/internal/port"
+	"mkad/mka"
+)
+
+// Options are what a Daemon needs from outside. Only Config is required.
+type Options struct {
+	Path   string         // of the configuration, for Reload
+	Config *config.Config // as loaded from Path
+	Log    *slog.Logger
+	Ready  func() // called once the control socket answers
+
+	OpenSecY func(Setup) (SecY, error) // nil: OpenSecY
+	Now      func() mka.Time
+	Rand     io.Reader
+}
+
+// A Daemon serves the ports of a configuration. Its methods may be called from any goroutine while Run runs.
+type Daemon struct {
+	control.Feed
+	opts    Options
+	log     *slog.Logger
+	watcher *linkwatch.Watcher
+	broken  chan error // holds why mkad cannot go on
+
+	reload  sync.Mutex // one reload at a time
+	mu      sync.Mutex // guards what follows
+	cfg     *config.Config
+	ports   []*port // in the order of the configuration
+	stopped bool    // no port is started any more
+}
+
+// New makes a Daemon; Run starts it.
+func New(opts Options) *Daemon {
+	if opts.Log == nil {
+		opts.Log = slog.New(slog.DiscardHandler)
+	}
+	if opts.OpenSecY == nil {
+		opts.OpenSecY = OpenSecY
+	}
+	if opts.Now == nil {
+		opts.Now = bootTime
+	}
+	if opts.Rand == nil {
+		opts.Rand = rand.Reader
+	}
+	if opts.Ready == nil {
+		opts.Ready = func() {}
+	}
+	return &Daemon{opts: opts, log: opts.Log, cfg: opts.Config, broken: make(chan error, 1)}
+}
+
+// Run serves until ctx ends, then leaves each port as its on_exit says. It returns an error when mkad cannot work at
+// all; what befalls a port is that port's state.
+func (d *Daemon) Run(ctx context.Context) error {
+	watching, unwatch := context.WithCancel(context.WithoutCancel(ctx)) // the ports need it to their end
+	defer unwatch()
+	watcher, err := linkwatch.Watch(watching)
+	if err != nil {
+		return err
+	}
+	d.watcher = watcher
+	socket, err := control.Listen(d.cfg.Daemon.Control)
+	if err != nil {
+		return err
+	}
+	server := control.NewServer(d, d.log)
+	served := make(chan error, 1)
+	d.startPorts()
+	go func() { served <- server.Serve(socket) }()
+	if err := filter.Notice(watching, d.lookAtFilters); err != nil {
+		d.log.Warn("changes of the filter are noticed late", "error", err)
+	}
+	d.serveMetrics(ctx)
+	d.opts.Ready()
+	d.log.Info("running", "pid", os.Getpid(), "control", d.cfg.Daemon.Control, "ports", len(d.cfg.Ports))
+
+	select {
+	case <-ctx.Done():
+	case err = <-served:
+	case err = <-d.broken:
+	}
+	d.stopPorts()
+	stopCtx, stop := context.WithTimeout(context.Background(), shutdownTime)
+	defer stop()
+	d.log.Info("stopped")
+	return errors.Join(err, server.Shutdown(stopCtx))
+}
+
+// lookAtFilters has every port look whether its lower device is still closed.
+func (d *Daemon) lookAtFilters() {
+	for _, p := range d.all() {
+		select {
+		case p.look <- struct{}{}:
+		default: // it is about to
+		}
+	}
+}
+
+// giveUp ends Run with an error: without what has ended, ports would be served by what was true once. A service manager
+// starts mkad again; what is to be closed stays closed meanwhile.
+func (d *Daemon) giveUp(err error) {
+	select {
+	case d.broken <- err:
+	default: // another port has said so
+	}
+}
+
+// serveMetrics serves them if that is configured. Links are not given up for want of a listener.
+func (d *Daemon) serveMetrics(ctx context.Context) {
+	if d.cfg.Daemon.Metrics == "" {
+		return
+	}
+	if err := metrics.Serve(ctx, d.cfg.Daemon.Metrics, d, d.log); err != nil {
+		d.log.Error("no metrics", "error", err)
+	}
+}
+
+func (d *Daemon) startPorts() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, cfg := range d.cfg.Ports {
+		d.ports = append(d.ports, d.startPort(cfg))
+	}
+}
+
+func (d *Daemon) stopPorts() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var all sync.WaitGroup
+	for _, p := range d.ports {
+		keep := p.cfg.OnExit == config.Keep
+		all.Go(func() { p.stop(leaving{controlled: keep, closed: keep}) })
+	}
+	all.Wait()
+	d.stopped = true
+}
+
+// Reload reads the configuration and the CAK files again. Everything is validated before anything changes; ports that
+// are configured as before go on, with the keys that their CAK files hold now.
+func (d *Daemon) Reload() error {
+	d.reload.Lock()
+	defer d.reload.Unlock()
+	cfg, problems := config.Load(d.opts.Path)
+	if errs := problems.Errors(); len(errs) > 0 {
+		return refusal(errs)
+	}
+	for _, p := range cfg.Ports {
+		_, problems := config.LoadKeys(p.Keys)
+		if errs := problems.Errors(); len(errs) > 0 {
+			return refusal(errs)
+		}
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.stopped {
+		return errors.New("mkad is ending")
+	}
+	if cfg.Daemon != d.cfg.Daemon {
+		d.log.Warn("what has changed in [daemon] takes effect when mkad starts again")
+	}
+	d.change(cfg)
+	d.log.Info("reloaded", "ports", len(cfg.Ports))
+	return nil
+}
+
+// refusal is the answer to a reload of a bad configuration.
+func refusal(problems config.Problems) error {
+	more := ""
+	if len(problems) > 1 {
+		more = fmt.Sprintf(" (and %d more)", len(problems)-1)
+	}
+	return &control.Error{Text: problems[0].String() + more, Remedy: "nothing was changed; see all problems with: mkad --check"}
+}
+
+// change goes from the old configuration to cfg, port by port. It needs d.mu.
+func (d *Daemon) change(cfg *config.Config) {
+	kept := map[string]*port{}
+	for _, p := range d.ports {
+		next, found := portOf(cfg, p.cfg.Interface)
+		if found && next.Equal(p.cfg) {
+			kept[p.cfg.Interface] = p
+			continue
+		}
+		// A lower device that is configured still is closed from the old port to the new, whatever else has changed.
+		p.stop(leaving{controlled: found && next.Controlled == p.cfg.Controlled, closed: p.outlives(found)})
+	}
+	d.cfg, d.ports = cfg, nil
+	for _, c := range cfg.Ports {
+		p := kept[c.Interface]
+		if p == nil {
+			p = d.startPort(c)
+		} else {
+			p.do(p.reloadKeys)
+		}
+		d.ports = append(d.ports, p)
+	}
+}
+
+// outlives reports whether the lower device of a port that the configuration has no longer, or has otherwise, stays closed.
+func (p *port) outlives(found bool) bool {
+	if found {
+		return true
+	}
+	if p.cfg.OnExit == config.Keep {
+		p.log.Warn("no longer in the configuration; the lower device stays closed", "remedy", "mkactl unlock "+p.cfg.Interface)
+		return true
+	}
+	p.log.Warn("no longer in the configuration; the lower device is opened")
+	return false
+}
+
+func portOf(cfg *config.Config, name string) (config.Port, bool) {
+	for _, p := range cfg.Ports {
+		if p.Interface == name {
+			return p, true
+		}
+	}
+	return config.Port{}, false
+}
+
+// all is a copy of the list of ports.
+func (d *Daemon) all() []*port {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return append([]*port(nil), d.ports...)
+}
+
+// Status says how every port stands.
+func (d *Daemon) Status() control.Document {
+	doc := control.Document{Version: control.Version}
+	for _, p := range d.all() {
+		var s control.Port
+		p.do(func() { s = p.document() })
+		doc.Ports = append(doc.Ports, s)
+	}
+	return doc
+}
+
+// Counters reads the counters of every port.
+func (d *Daemon) Counters() control.CountersDocument {
+	doc := control.CountersDocument{Version: control.Version}
+	for _, p := range d.all() {
+		var c control.PortCounters
+		p.do(func() { c = p.counters() })
+		doc.Ports = append(doc.Ports, c)
+	}
+	return doc
+}
+
+// Rekey has a new SAK made for a port.
+func (d *Daemon) Rekey(name string) error {
+	var known []string
+	for _, p := range d.all() {
+		if p.cfg.Interface != name && p.cfg.Controlled != name {
+			known = append(known, p.cfg.Interface)
+			continue
+		}
+		err := errors.New("the port has stopped")
+		p.do(func() { err = p.rekey() })
+		return err
+	}
+	return &control.UnknownPortError{Port: name, Known: known}
+}

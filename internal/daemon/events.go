@@ -1,0 +1,175 @@
+package daemon
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"mkad/eapol"
+	"mkad/internal/control"
+	"mkad/mka"
+)
+
+// repeatTime is how long a line of log that others can provoke is not repeated.
+const repeatTime = time.Minute
+
+// throttle counts what was not logged because the same was logged within repeatTime: by reason of discard, a closed
+// list, so it cannot grow.
+type throttle struct {
+	at         [eapol.NumDiscards]mka.Time
+	said       [eapol.NumDiscards]bool
+	suppressed [eapol.NumDiscards]uint64
+}
+
+// allow reports whether to log now, and how many were held back since the last time.
+func (t *throttle) allow(d eapol.Discard, now mka.Time) (suppressed uint64, ok bool) {
+	if t.said[d] && now < t.at[d].Add(repeatTime) {
+		t.suppressed[d]++
+		return 0, false
+	}
+	suppressed = t.suppressed[d]
+	t.said[d], t.at[d], t.suppressed[d] = true, now, 0
+	return suppressed, true
+}
+
+// maxRepeats is how many lines of one kind of event are logged within repeatTime: a group that forms has as many, and a
+// member that lies cannot fill the disk.
+const maxRepeats = 100
+
+// rate counts the lines of each kind of event, a closed list.
+type rate [mka.NumEvents]struct {
+	since mka.Time
+	said  int
+}
+
+// allow reports whether to log one more.
+func (r *rate) allow(kind mka.EventKind, now mka.Time) bool {
+	k := &r[kind]
+	if now >= k.since.Add(repeatTime) {
+		k.since, k.said = now, 0
+	}
+	k.said++
+	return k.said <= maxRepeats
+}
+
+// publish logs an event and hands it to whoever watches.
+func (p *port) publish(e mka.Event) {
+	if e.Kind == mka.EventDiscarded {
+		p.publishDiscard(e)
+		return
+	}
+	p.learn(e)
+	level := slog.LevelDebug
+	switch e.Kind {
+	case mka.EventPeerHeard, mka.EventPeerLive, mka.EventSAKInstalled, mka.EventSecured:
+		level = slog.LevelInfo // the four that a person looks for
+	case mka.EventPeerLost, mka.EventUnsecured, mka.EventSuiteRefused, mka.EventNoSuite, mka.EventNoKeyServer,
+		mka.EventSecYFailed:
+		level = slog.LevelWarn
+	}
+	if p.often.allow(e.Kind, p.now()) {
+		p.log.LogAttrs(context.Background(), level, e.Kind.String(), attrs(e)...)
+	}
+	p.emit(e, e.Reason)
+}
+
+// attrs are the fields of an event that say something, by fixed names.
+func attrs(e mka.Event) (a []slog.Attr) {
+	add := func(say bool, name string, value any) {
+		if say {
+			a = append(a, slog.Any(name, value))
+		}
+	}
+	add(!e.CKN.IsZero(), "ckn", e.CKN.String())
+	add(e.Peer != 0, "peer", e.Peer.String())
+	add(!e.KI.IsZero(), "ki", e.KI.String())
+	add(!e.KI.IsZero(), "an", e.AN)
+	add(e.Suite != 0, "suite", e.Suite.String())
+	add(e.Reason != "", "reason", e.Reason)
+	return a
+}
+
+func (p *port) emit(e mka.Event, reason string) {
+	ce := control.Event{Time: time.Now(), Port: p.cfg.Interface, Event: e.Kind.String(), Reason: reason}
+	if !e.CKN.IsZero() {
+		ce.CKN = e.CKN.String()
+	}
+	if e.Peer != 0 {
+		ce.Peer = e.Peer.String()
+	}
+	if !e.KI.IsZero() {
+		ce.KI = e.KI.String()
+	}
+	p.d.Publish(ce)
+}
+
+// learn keeps what may be the reason for which the port is not secured.
+func (p *port) learn(e mka.Event) {
+	switch e.Kind {
+	case mka.EventNoSuite:
+		p.suspect("no cipher suite is in common with every peer; compare cipher_suites on both sides")
+	case mka.EventNoKeyServer:
+		p.suspect("nobody may be key server: all sides have key_server_priority 255; lower it on one")
+	case mka.EventSecYFailed:
+		p.suspect("the SecY refused a key: " + e.Reason)
+	case mka.EventPeerLost:
+		p.suspect(fmt.Sprintf("peer %s lost: %s", e.Peer, e.Reason))
+	}
+}
+
+func (p *port) suspect(why string) { p.hint, p.hintAt = why, p.now() }
+
+// publishDiscard logs a discarded frame with its likely cause, once a minute for each reason.
+func (p *port) publishDiscard(e mka.Event) {
+	if e.Discard == eapol.DiscardNotMKA {
+		return // EAP and announcements are for others
+	}
+	cause := p.cause(e)
+	if cause != "" {
+		p.suspect(cause)
+	}
+	suppressed, ok := p.told.allow(e.Discard, p.now())
+	if !ok {
+		return
+	}
+	level := slog.LevelWarn
+	if e.Discard == eapol.DiscardReplay {
+		level = slog.LevelDebug // what networks do
+	}
+	a := []slog.Attr{slog.String("reason", e.Discard.String()), slog.String("from", e.MAC.String())}
+	if !e.CKN.IsZero() {
+		a = append(a, slog.String("ckn", e.CKN.String()))
+	}
+	if cause != "" {
+		a = append(a, slog.String("cause", cause))
+	}
+	if suppressed > 0 {
+		a = append(a, slog.Uint64("more", suppressed))
+	}
+	p.log.LogAttrs(context.Background(), level, "MKPDU discarded", a...)
+	p.emit(e, e.Discard.String())
+}
+
+// cause says in words what a discard most likely means; empty: nothing that a person could act on.
+func (p *port) cause(e mka.Event) string {
+	switch e.Discard {
+	case eapol.DiscardUnknownCKN:
+		return fmt.Sprintf("%s uses CKN %s, which is not among the valid keys in %s; use one CKN on both sides", e.MAC, e.CKN,
+			p.cfg.Keys)
+	case eapol.DiscardICV:
+		return fmt.Sprintf("%s has CKN %s with another CAK; use one CAK on both sides", e.MAC, e.CKN)
+	case eapol.DiscardOwnSCI:
+		return "our own MKPDUs come back, or another station has our MAC address; look for a loop"
+	case eapol.DiscardSAKPolicy:
+		return fmt.Sprintf("key server %s distributes a cipher suite or offset that is not allowed here; compare cipher_suites "+
+			"and confidentiality on both sides", e.Peer)
+	case eapol.DiscardSAKUnwrap:
+		return fmt.Sprintf("the SAK of key server %s does not unwrap", e.Peer)
+	case eapol.DiscardTooManyPeers:
+		return "more members than this port can keep"
+	case eapol.DiscardAlgorithmAgility:
+		return fmt.Sprintf("%s uses an unknown MKA algorithm", e.MAC)
+	}
+	return ""
+}

@@ -1,0 +1,309 @@
+package daemon
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/vishvananda/netlink"
+
+	"mkad/eapol"
+	"mkad/internal/config"
+	"mkad/internal/filter"
+	linkwatch "mkad/internal/port"
+	"mkad/mka"
+	"mkad/secy"
+)
+
+// follow takes the lower device's new state.
+func (p *port) follow(link linkwatch.Link) {
+	before := p.link
+	p.link, p.known = link, true
+	p.lookAt = p.now()
+	p.lookUntil = p.lookAt.Add(lookEnd)
+	if link.Exists {
+		p.openRenamed()
+	}
+	switch {
+	case !link.Exists:
+		if before.Exists || p.state == "" {
+			p.log.Warn("lower device does not exist; waiting for it")
+		}
+		p.failure = ""
+		p.closeRenamed(before)
+		p.detach()
+	case p.kay == nil || link.Life != p.life || link.MAC != before.MAC:
+		p.attach()
+	default:
+		p.adjust(before)
+	}
+	p.followCarrier(before)
+}
+
+// followCarrier tells the KaY whether frames can be sent and received at all (portEnabled).
+func (p *port) followCarrier(before linkwatch.Link) {
+	if p.link.Carrier && (!before.Carrier || before.Life != p.link.Life) {
+		p.carrierSince, p.secured = p.now(), false
+	}
+	p.step(mka.LinkChanged{Up: p.link.Carrier})
+}
+
+// adjust follows changes that need no new start.
+func (p *port) adjust(before linkwatch.Link) {
+	if err := linkwatch.Lowerable(p.link); err != nil {
+		p.fail(err)
+		return
+	}
+	if p.link.MTU != before.MTU {
+		if err := p.secY.LowerChanged(p.link.Index, p.link.MAC, p.link.MTU); err != nil {
+			p.log.Warn("Controlled Port cannot follow the lower device", "error", err)
+		}
+	}
+}
+
+// attach begins to serve the lower device: closed before anything is sent on it.
+func (p *port) attach() {
+	p.detach()
+	p.failure = ""
+	if !p.link.Exists {
+		return
+	}
+	if err := p.tryAttach(); err != nil {
+		p.fail(err)
+		return
+	}
+	p.life = p.link.Life
+	p.scheduleKeys()
+	p.followCarrier(p.link)
+}
+
+func (p *port) tryAttach() error {
+	if err := p.own(); err != nil {
+		return err
+	}
+	if err := linkwatch.Lowerable(p.link); err != nil {
+		return err
+	}
+	if err := p.closeLower(); err != nil {
+		return err
+	}
+	if err := p.raise(); err != nil {
+		return err
+	}
+	if err := p.openSecY(); err != nil {
+		return err
+	}
+	socket, err := receive(p.link.Index, p.cfg.EAPOLDestination)
+	if err != nil {
+		return err
+	}
+	p.socket = socket
+	p.kay, err = mka.New(p.kayConfig())
+	return err
+}
+
+// raise brings the lower device up once in its life; an administrator who takes it down later has a reason.
+func (p *port) raise() error {
+	if p.link.Up || p.raised == p.link.Life {
+		return nil
+	}
+	p.raised = p.link.Life
+	link, err := netlink.LinkByIndex(p.link.Index)
+	if err != nil {
+		return fmt.Errorf("look up %s: %w", p.cfg.Interface, err)
+	}
+	if err := netlink.LinkSetUp(link); err != nil {
+		return fmt.Errorf("bring %s up: %w", p.cfg.Interface, err)
+	}
+	return nil
+}
+
+// openSecY chooses the SecY and opens it, or moves the one that is there to the device.
+func (p *port) openSecY() error {
+	sci := secy.NewSCI(p.link.MAC, p.cfg.PortID)
+	if p.secY != nil && sci == p.sci {
+		return p.secY.LowerChanged(p.link.Index, p.link.MAC, p.link.MTU)
+	}
+	p.closeSecY(true)
+	if p.offersLife != p.link.Life {
+		p.offers, p.offersLife = offersFor(p.cfg, p.link.Index), p.link.Life
+	}
+	choice, capability, err := choose(p.cfg, p.offers)
+	if err != nil {
+		return err
+	}
+	s, err := p.d.opts.OpenSecY(Setup{Port: p.cfg, Lower: p.link, SCI: sci, Choice: choice, Mark: p.mark(), Log: p.log})
+	if err != nil {
+		return err
+	}
+	p.capability = capability
+	p.choice, p.secY, p.sci = choice, s, sci
+	return nil
+}
+
+// mark is the socket mark of what the SecY sends, which a closed device lets out under should-secure.
+func (p *port) mark() uint32 {
+	if passesMarked(p.cfg) {
+		return filter.Mark
+	}
+	return 0
+}
+
+// passesMarked reports whether the closed lower device lets the SecY's own frames out in clear.
+func passesMarked(p config.Port) bool {
+	return p.Policy == config.ShouldSecure && p.Uncontrolled == config.Closed
+}
+
+func (p *port) kayConfig() mka.Config {
+	cfg := mka.Config{
+		SCI:               p.sci,
+		Destination:       p.cfg.EAPOLDestination,
+		Acceptance:        eapol.Acceptance{Destinations: []eapol.MAC{p.cfg.EAPOLDestination}},
+		KeyServerPriority: p.cfg.KeyServerPriority,
+		Capability:        p.capability,
+		CipherSuites:      p.choice.Suites,
+		Offset:            p.cfg.Confidentiality,
+		ReplayProtect:     p.cfg.ReplayProtect,
+		ReplayWindow:      p.cfg.ReplayWindow,
+		SendSCI:           p.cfg.SendSCI,
+		DelayProtect:      p.cfg.DelayProtect,
+		SAKLifetime:       p.cfg.SAKLifetime,
+		MTU:               p.link.MTU,
+		Rand:              p.d.opts.Rand,
+	}
+	if p.cfg.Policy == config.ShouldSecure {
+		cfg.Policy = mka.ShouldSecure
+	}
+	return cfg
+}
+
+// detach stops serving the device. The Controlled Port stays, without traffic.
+func (p *port) detach() {
+	if p.kay != nil {
+		p.step(mka.LinkChanged{Up: false})
+		for i := range p.active {
+			p.step(mka.ParticipantRemoved{CKN: p.keys[i].CKN})
+		}
+	}
+	p.kay, p.life, p.active = nil, 0, nil
+	p.socket.close()
+	p.socket = nil
+}
+
+func (p *port) closeSecY(keep bool) {
+	if p.secY == nil {
+		return
+	}
+	if err := p.secY.Close(keep); err != nil {
+		p.log.Warn("closing the Controlled Port", "error", err)
+	}
+	p.secY = nil
+}
+
+// fail notes why the port cannot be served. It is tried again, and at every change of the device.
+func (p *port) fail(err error) {
+	p.detach()
+	if p.failure != err.Error() {
+		p.log.Error("cannot serve the port", "error", err)
+	}
+	p.failure = err.Error()
+	p.retryAt = p.now().Add(retryTime)
+}
+
+// own claims the lower device, once.
+func (p *port) own() (err error) {
+	if p.claim == nil {
+		p.claim, err = claimDevice(p.cfg.Interface)
+	}
+	return err
+}
+
+// closeEarly closes the lower device before anything else is done, unless it can never be ours. What keeps us from serving
+// it is no reason to leave it open; only what another mkad has closed is left as it is.
+func (p *port) closeEarly() {
+	err := linkwatch.Lowerable(p.d.watcher.Link(p.cfg.Interface))
+	if err == nil {
+		err = p.own()
+		if closed, _ := filter.Closed(p.cfg.Interface); err == nil || !closed {
+			err = errors.Join(err, p.closeLower())
+		}
+	}
+	if err != nil {
+		p.fail(err)
+	}
+}
+
+// closeLower closes the lower device to the host (or opens it, if that is configured). One that does not exist yet is
+// closed in advance where the kernel can, else when it appears.
+func (p *port) closeLower() error {
+	if p.cfg.Uncontrolled == config.Open {
+		p.closed = false
+		return filter.Open(p.cfg.Interface)
+	}
+	err := filter.Close(p.rules())
+	if errors.Is(err, filter.ErrNoDevice) && !p.link.Exists {
+		return nil
+	}
+	p.closed, p.closedAt = err == nil, p.now()
+	return err
+}
+
+// rules are what closes the lower device.
+func (p *port) rules() filter.Rules {
+	rules := filter.Rules{Interface: p.cfg.Interface, PassMarked: passesMarked(p.cfg)}
+	for _, name := range p.cfg.Bypass {
+		bypass, _ := filter.ParseBypass(name)
+		rules.Bypass = append(rules.Bypass, bypass)
+	}
+	return rules
+}
+
+// closeRenamed keeps a lower device closed that goes on under another name: the kernel takes the filter off with the name.
+func (p *port) closeRenamed(before linkwatch.Link) {
+	if !p.closed || !before.Exists {
+		return
+	}
+	link, err := netlink.LinkByIndex(before.Index)
+	if err != nil || link.Attrs().Name == p.cfg.Interface {
+		return // it is gone
+	}
+	rules := p.rules()
+	rules.Interface = link.Attrs().Name
+	if err := filter.Close(rules); err != nil {
+		p.log.Error("lower device was renamed and cannot be closed under its new name", "name", rules.Interface, "error", err)
+		return
+	}
+	p.renamed = rules.Interface
+	p.log.Warn("lower device was renamed; it stays closed", "name", p.renamed, "remedy", "mkactl unlock "+p.renamed)
+}
+
+// openRenamed takes the filter off the other name, now that the device has its own again.
+func (p *port) openRenamed() {
+	if p.renamed == "" {
+		return
+	}
+	if err := filter.Open(p.renamed); err != nil {
+		p.log.Warn("opening the name that the lower device had", "name", p.renamed, "error", err)
+	}
+	p.renamed = ""
+}
+
+// checkClosed closes the lower device again if somebody has opened it. Meanwhile frames may have passed in clear.
+func (p *port) checkClosed() {
+	p.closedAt = p.now()
+	closed, err := filter.Closed(p.cfg.Interface)
+	if closed || err != nil {
+		return
+	}
+	p.log.Warn("lower device was opened by somebody else; closing it again", "remedy",
+		"let whoever flushes the nftables ruleset leave the tables of mkad, or set uncontrolled = \"open\"")
+	if err := p.closeLower(); err != nil {
+		p.fail(err)
+	}
+}
+
+func (p *port) openLower() {
+	p.closed = false
+	if err := filter.Open(p.cfg.Interface); err != nil {
+		p.log.Warn("opening the lower device", "error", err)
+	}
+}

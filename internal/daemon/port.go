@@ -1,0 +1,328 @@
+package daemon
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"mkad/internal/config"
+	"mkad/internal/control"
+	linkwatch "mkad/internal/port"
+	"mkad/mka"
+	"mkad/offload"
+	"mkad/secy"
+)
+
+const (
+	// shutdownTime bounds how long the end of mkad waits for requests under way.
+	shutdownTime = 2 * time.Second
+	// retryTime is the distance of attempts to serve a port that failed.
+	retryTime = 5 * time.Second
+	// keyCheckTime is the longest distance of looks at which keys are valid: the wall clock may be set meanwhile.
+	keyCheckTime = 10 * time.Second
+	// closedCheckTime is the distance of looks at whether the lower device is still closed. The kernel tells of changes;
+	// this is for when it could not.
+	closedCheckTime = 30 * time.Second
+	// lookTime is the distance of looks at a carrier that may be about to come, lookEnd how long it is expected: two
+	// machines that start together.
+	lookTime = 100 * time.Millisecond
+	lookEnd  = 3 * time.Second
+)
+
+// A port serves one lower device. All fields belong to its goroutine, run, but those of the first group.
+type port struct {
+	d     *Daemon
+	cfg   config.Port
+	log   *slog.Logger
+	asked chan func()   // to be done by the goroutine
+	look  chan struct{} // holds a token when the filter may have changed
+	quit  chan struct{} // closed to end it
+	once  sync.Once
+	leave leaving       // set before quit is closed
+	done  chan struct{} // closed when it has ended
+
+	link         linkwatch.Link
+	known        bool     // link was told by the watcher
+	life         uint64   // of the device that attach has served; 0: none
+	raised       uint64   // Life of the device that was brought up
+	claim        *claim   // on the lower device's name; nil: none yet
+	closed       bool     // the lower device is to be closed, and was
+	closedAt     mka.Time // when that was last looked at
+	renamed      string   // the name under which the lower device stays closed meanwhile; "": none
+	carrierSince mka.Time
+	lookAt       mka.Time // when to look at the carrier; never after lookUntil
+	lookUntil    mka.Time
+	failure      string // why the port cannot be served; empty: it can
+	retryAt      mka.Time
+
+	offers     []offload.Offer // what there is for the device
+	offersLife uint64          // of the device that offers are for
+	choice     offload.Choice
+	capability secy.Capability
+	secY       SecY
+	sci        secy.SCI
+	socket     *receiver
+	kay        *mka.KaY
+	out        mka.Output
+	ids        []secy.KeyID
+
+	keys       []config.Key
+	keyProblem string
+	active     map[int]bool // indices of keys that have a participant
+	keysAt     mka.Time
+
+	state     control.State
+	since     time.Time
+	secured   bool // ever since the carrier came
+	hint      string
+	hintAt    mka.Time
+	told      throttle
+	often     rate
+	sendError bool
+}
+
+func (d *Daemon) startPort(cfg config.Port) *port {
+	p := &port{
+		d:     d,
+		cfg:   cfg,
+		log:   d.log.With("port", cfg.Interface),
+		asked: make(chan func()),
+		look:  make(chan struct{}, 1),
+		quit:  make(chan struct{}),
+		done:  make(chan struct{}),
+		since: time.Now(),
+	}
+	links, unfollow := d.watcher.Follow(cfg.Interface)
+	go p.run(links, unfollow)
+	return p
+}
+
+// A leaving says what a port that ends leaves as it is.
+type leaving struct {
+	controlled bool // the Controlled Port, without traffic
+	closed     bool // the closed lower device
+}
+
+// stop ends the port.
+func (p *port) stop(leave leaving) {
+	p.once.Do(func() {
+		p.leave = leave
+		close(p.quit)
+	})
+	<-p.done
+}
+
+// do has f done by the port's goroutine and waits for it. A port that has ended does nothing.
+func (p *port) do(f func()) {
+	finished := make(chan struct{})
+	select {
+	case p.asked <- func() { f(); close(finished) }:
+		<-finished
+	case <-p.done:
+	}
+}
+
+func (p *port) run(links <-chan linkwatch.Link, unfollow func()) {
+	defer close(p.done)
+	defer unfollow()
+	p.reloadKeys()
+	p.closeEarly()
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-p.quit:
+			p.end()
+			return
+		case f := <-p.asked:
+			f()
+		case link, ok := <-links:
+			if !ok {
+				links = nil
+				p.d.giveUp(p.d.watcher.Err())
+				break
+			}
+			p.follow(link)
+		case <-p.look:
+			if p.closed {
+				p.checkClosed()
+			}
+		case frame := <-p.socket.frames():
+			p.step(mka.FrameReceived{Frame: frame})
+			p.socket.done(frame)
+		case r := <-p.secYReports():
+			p.step(mka.SecYReported{Report: r})
+		case <-p.secYDone():
+			err := p.secY.Err()
+			p.fail(err)
+			p.closeSecY(true)
+		case <-timer.C:
+		}
+		p.settle()
+		timer.Reset(p.wait())
+	}
+}
+
+func (p *port) secYReports() <-chan secy.Report {
+	if p.secY == nil {
+		return nil
+	}
+	return p.secY.Reports()
+}
+
+func (p *port) secYDone() <-chan struct{} {
+	if p.secY == nil {
+		return nil
+	}
+	return p.secY.Done()
+}
+
+func (p *port) now() mka.Time { return p.d.opts.Now() }
+
+// settle does what is due and brings the state up to date.
+func (p *port) settle() {
+	now := p.now()
+	if p.failure != "" && now >= p.retryAt {
+		p.attach()
+	}
+	if now >= p.keysAt {
+		p.scheduleKeys()
+	}
+	if p.closed && now >= p.closedAt.Add(closedCheckTime) {
+		p.checkClosed()
+	}
+	if p.looking() && now >= p.lookAt {
+		p.lookAt = now.Add(lookTime)
+		linkwatch.Settle(p.link.Index)
+	}
+	if p.kay != nil {
+		if at, ok := p.kay.Deadline(); ok && now >= at {
+			p.samplePNs()
+			p.out.Reset()
+			p.kay.Tick(p.now(), &p.out)
+			p.carryOut()
+		}
+	}
+	p.updateState()
+}
+
+// wait is how long there is nothing to do.
+func (p *port) wait() time.Duration {
+	at := p.keysAt
+	if p.failure != "" {
+		at = min(at, p.retryAt)
+	}
+	if p.kay != nil {
+		if deadline, ok := p.kay.Deadline(); ok {
+			at = min(at, deadline)
+		}
+	}
+	if p.looking() {
+		at = min(at, p.lookAt)
+	}
+	if p.closed {
+		at = min(at, p.closedAt.Add(closedCheckTime))
+	}
+	if p.state == control.Pending {
+		at = min(at, p.carrierSince.Add(mka.LifeTime))
+	}
+	return max(0, at.Sub(p.now()))
+}
+
+// looking reports whether the carrier is expected any moment.
+func (p *port) looking() bool {
+	return p.link.Exists && p.link.Up && !p.link.Carrier && p.lookAt < p.lookUntil
+}
+
+// step gives the KaY an input and does what it orders; each Report of the SecY goes back in.
+func (p *port) step(in mka.Input) {
+	if p.kay == nil {
+		return
+	}
+	if err := p.try(in); err != nil {
+		panic(fmt.Sprintf("daemon: %s: %T out of place: %v", p.cfg.Interface, in, err))
+	}
+}
+
+// try is step for inputs that others ask for and that may be out of place.
+func (p *port) try(in mka.Input) error {
+	p.out.Reset()
+	err := p.kay.Step(p.now(), in, &p.out)
+	p.carryOut()
+	return err
+}
+
+// carryOut does the driver's duty in its order: Ops, frames, events, reports.
+func (p *port) carryOut() {
+	var reports []secy.Report
+	for _, op := range p.out.Ops {
+		p.log.Debug("secy", "op", op)
+		reports = p.secY.Apply(op, reports)
+	}
+	for _, frame := range p.out.Frames {
+		p.send(frame)
+	}
+	for _, e := range p.out.Events {
+		p.publish(e)
+	}
+	for _, r := range reports {
+		p.step(mka.SecYReported{Report: r})
+	}
+}
+
+// send sends an MKPDU. One that is lost is followed by another; what fails is said once, until it works again.
+func (p *port) send(frame []byte) {
+	err := p.socket.write(frame)
+	if err != nil && !p.sendError {
+		p.log.Warn("cannot send MKPDU", "error", err)
+	}
+	p.sendError = err != nil
+}
+
+// samplePNs tells the KaY how far the packet numbers have come: they go out in the MKPDU that is due, and the key server
+// watches their end.
+func (p *port) samplePNs() {
+	p.ids = p.kay.Keys(p.ids[:0])
+	for _, id := range p.ids {
+		if pn, ok := p.secY.PN(id); ok {
+			p.step(mka.SecYReported{Report: secy.Report{Kind: secy.ReportPN, Key: id, PN: pn}})
+		}
+	}
+}
+
+func (p *port) rekey() error {
+	if p.kay == nil {
+		return &control.Error{Text: fmt.Sprintf("%s is %s: there is no key to replace", p.cfg.Interface, p.state),
+			Remedy: "mkactl status " + p.cfg.Interface}
+	}
+	err := p.try(mka.RekeyRequested{})
+	if errors.Is(err, mka.ErrNotKeyServer) {
+		return &control.Error{Text: fmt.Sprintf("%s is %v", p.cfg.Interface, err), Remedy: p.whoIsKeyServer()}
+	}
+	return err
+}
+
+// whoIsKeyServer says where a new SAK can be asked for.
+func (p *port) whoIsKeyServer() string {
+	for _, part := range p.kay.Status(p.now()).Participants {
+		if part.Principal && part.KeyServer != 0 {
+			return fmt.Sprintf("ask for it at the key server, %s", part.KeyServer)
+		}
+	}
+	return "there is no key server yet: mkactl status " + p.cfg.Interface
+}
+
+// end leaves the lower device and the Controlled Port as on_exit says.
+func (p *port) end() {
+	p.detach()
+	p.closeSecY(p.leave.controlled)
+	if !p.leave.closed && p.claim != nil { // without a claim it is another mkad's
+		p.openLower()
+	}
+	p.claim.release()
+	for i := range p.keys {
+		p.keys[i].CAK.Wipe()
+	}
+}
