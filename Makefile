@@ -1,0 +1,60 @@
+# Each target does its own set-up: on a fresh Debian machine with Go, any of them is the first command.
+# As root, or as anybody in a user namespace.
+
+.PHONY: build demo test test-guest check check-tools bench fuzz soak
+
+STATICCHECK = go run honnef.co/go/tools/cmd/staticcheck@v0.8.2
+DEMO =          # more flags of the demonstration: make demo DEMO="-pcap wire.pcapng -keys ."
+ROTATIONS = 300 # of the SAK under traffic, in make soak
+GOBUILD = CGO_ENABLED=0 go build -trimpath
+
+# bin/mkad and bin/mkactl, one static binary each.
+build:
+	$(GOBUILD) -o bin/ ./cmd/...
+
+# Two hosts, one wire, everything shown: see internal/demo.
+demo: build
+	.ci/setup demo
+	$(GOBUILD) -o bin/demo ./internal/demo
+	bin/demo $(DEMO)
+
+# Unit, race and veth tests, and one boot of each guest kernel; at most 15 minutes.
+test: build
+	.ci/setup test guest
+	go test -race -count=1 -timeout 14m -exec $(CURDIR)/.ci/asroot ./...
+	.ci/guest smoke
+
+# Every guest test on every guest kernel; at most 45 minutes.
+test-guest: build
+	.ci/setup guest modules
+	.ci/guest all
+
+# The quick one for the desk; at most 5 minutes.
+check:
+	.ci/setup check
+	@echo gofmt -l; files=$$(gofmt -l .) && echo "$$files" && test -z "$$files"
+	go vet ./...
+	$(STATICCHECK) ./...
+	go test ./internal/archtest
+	go test -race -timeout 4m -exec $(CURDIR)/.ci/asroot ./...
+	.ci/fuzz 10s
+
+# Fetches and builds what check needs beside Go.
+check-tools:
+	$(STATICCHECK) -version
+
+# Every benchmark, then the link against a plain one.
+bench: build
+	.ci/setup bench
+	go test -run '^$$' -bench . -exec $(CURDIR)/.ci/asroot ./...
+	go run ./internal/linkbench -programs bin
+
+fuzz:
+	.ci/fuzz 1m
+
+# Hours rather than minutes, for what is rare.
+soak: build
+	.ci/setup demo
+	$(GOBUILD) -o bin/demo ./internal/demo
+	bin/demo -rotations $(ROTATIONS)
+	.ci/fuzz 10m
