@@ -243,6 +243,9 @@ func TestStreamCountsWhatIsLost(t *testing.T) {
 	if report.Received == 0 || report.Lost() < 400 || report.Received+report.Lost() != report.Sent {
 		t.Error(report)
 	}
+	if report.FirstMissing != report.Received || report.LastMissing < report.FirstMissing {
+		t.Errorf("the first frame missing is not the one after the last received: %s", report)
+	}
 }
 
 func TestStreamDoesNotCountAsSentWhatTheDeviceRefused(t *testing.T) {
@@ -253,7 +256,7 @@ func TestStreamDoesNotCountAsSentWhatTheDeviceRefused(t *testing.T) {
 	must(t, west.SetDown("eth1"))
 	s := Stream{out: out}
 	must(t, s.sendOne(make([]byte, minStreamFrame)))
-	if s.report != (StreamReport{Refused: 1}) {
+	if s.report.Refused != 1 || s.report.Sent != 0 {
 		t.Error(s.report)
 	}
 }

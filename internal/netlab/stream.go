@@ -52,6 +52,7 @@ type Stream struct {
 	sent     chan error
 	received chan error
 	report   StreamReport
+	next     uint64   // number to be sent next; the sender's until it ends
 	seen     []uint64 // a bit per number
 	last     time.Time
 	lastHigh uint64
@@ -68,6 +69,9 @@ type StreamReport struct {
 	Silence time.Duration
 	// Overrun counts frames that the measuring socket had no room for: the measurement's own fault, and not Lost.
 	Overrun uint64
+	// FirstMissing and LastMissing are numbers of frames, from 0, that never arrived, refused ones among them: whether one
+	// event lost them, and which. Both are 0 when none is missing.
+	FirstMissing, LastMissing uint64
 }
 
 // Lost returns how many frames were sent and never arrived.
@@ -80,8 +84,12 @@ func (r StreamReport) Lost() uint64 {
 
 // String is the report on one line.
 func (r StreamReport) String() string {
-	return fmt.Sprintf("sent %d, received %d, lost %d, twice %d, late %d, refused %d, overrun %d, longest silence %s",
+	text := fmt.Sprintf("sent %d, received %d, lost %d, twice %d, late %d, refused %d, overrun %d, longest silence %s",
 		r.Sent, r.Received, r.Lost(), r.Twice, r.Late, r.Refused, r.Overrun, r.Silence.Round(10*time.Microsecond))
+	if r.Lost()+r.Refused > 0 {
+		text += fmt.Sprintf(", missing from %d to %d", r.FirstMissing, r.LastMissing)
+	}
+	return text
 }
 
 // StartStream begins to send and to receive. The caller stops it.
@@ -118,15 +126,15 @@ func (s *Stream) send(frame []byte) error {
 	beat := time.NewTicker(burstInterval)
 	defer beat.Stop()
 	start := time.Now()
-	for number := uint64(0); ; {
+	for {
 		select {
 		case <-s.stop:
 			return nil
 		case <-beat.C:
 		}
 		due := min(uint64(time.Since(start).Seconds()*float64(s.cfg.Rate)), maxStream)
-		for ; number < due; number++ {
-			binary.BigEndian.PutUint64(frame[numberOffset:], number)
+		for ; s.next < due; s.next++ {
+			binary.BigEndian.PutUint64(frame[numberOffset:], s.next)
 			if err := s.sendOne(frame); err != nil {
 				return fmt.Errorf("send on %s: %w", s.cfg.From, err)
 			}
@@ -153,13 +161,29 @@ func (s *Stream) receive() error {
 		switch {
 		case errors.Is(err, unix.ENETDOWN):
 		case errors.Is(err, os.ErrDeadlineExceeded):
-			return nil
+			return s.drain()
 		case err != nil:
 			return fmt.Errorf("receive on %s: %w", s.cfg.To, err)
 		default:
 			if err := s.note(frame, at); err != nil {
 				return err
 			}
+		}
+	}
+}
+
+// drain takes what the socket still holds: on a busy machine the deadline may be noticed before the frames are.
+func (s *Stream) drain() error {
+	for {
+		frame, at, err := s.receiver.poll()
+		switch {
+		case errors.Is(err, unix.EAGAIN), errors.Is(err, unix.ENETDOWN):
+			return nil
+		case err != nil:
+			return fmt.Errorf("receive on %s: %w", s.cfg.To, err)
+		}
+		if err := s.note(frame, at); err != nil {
+			return err
 		}
 	}
 }
@@ -210,5 +234,21 @@ func (s *Stream) Stop() (StreamReport, error) {
 	received := <-s.received
 	overrun, err := overruns(s.receiver.file)
 	s.report.Overrun = overrun
+	s.report.FirstMissing, s.report.LastMissing = s.missing()
 	return s.report, errors.Join(sent, deadline, received, err)
+}
+
+// missing finds the first and the last number that was given out and not seen.
+func (s *Stream) missing() (first, last uint64) {
+	found := false
+	for n := uint64(0); n < s.next; n++ {
+		if word := n / 64; word < uint64(len(s.seen)) && s.seen[word]>>(n%64)&1 != 0 {
+			continue
+		}
+		if !found {
+			first, found = n, true
+		}
+		last = n
+	}
+	return first, last
 }
