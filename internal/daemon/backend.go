@@ -5,6 +5,7 @@ import (
 	"log/slog"
 
 	"mkad/internal/config"
+	"mkad/internal/pause"
 	linkwatch "mkad/internal/port"
 	"mkad/offload"
 	"mkad/secy"
@@ -100,10 +101,20 @@ func OpenSecY(s Setup) (SecY, error) {
 			CipherSuite: s.Choice.Suites[0],
 			Offload:     offloads[s.Choice.Backend],
 			Unsecured:   unsecured(s.Port),
+			Pause:       pauseEgress,
 			Logger:      s.Log,
 		})
 	}
 	return nil, fmt.Errorf("open SecY: unknown backend %s", s.Choice.Backend)
+}
+
+// pauseEgress holds back what the host sends through a device.
+func pauseEgress(device string) (resume func() error, err error) {
+	p, err := pause.Egress(device)
+	if err != nil {
+		return nil, err
+	}
+	return p.End, nil
 }
 
 func unsecured(p config.Port) kernel.Unsecured {

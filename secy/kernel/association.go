@@ -259,13 +259,34 @@ func (d *Device) enableTransmit(key secy.KeyID) error {
 		}
 	}
 	d.want.transmit[an].active, d.want.transmitting = true, key
-	if err := d.change(fmt.Sprintf("transmit with SA %d", an), changeEncodingSA(d.index, an)); err != nil {
+	if err := d.encode(an); err != nil {
 		return err
 	}
 	if d.guests && d.purgeAt.IsZero() {
 		d.purgeAt = time.Now().Add(guestTime)
 	}
 	return nil
+}
+
+// encode sends with an AN from the next frame on. While it changes nothing is to be sent: the kernel reads the AN twice
+// for each frame, for the key and for the SecTAG, and a frame that finds the two different is lost. Without a pause
+// that befalls one switch in some hundred (see package internal/pause), which is no reason not to switch.
+func (d *Device) encode(an secy.AN) error {
+	before := d.last.transmit[d.last.encodingSA]
+	resume := func() error { return nil }
+	if d.cfg.Pause != nil && d.want.fixed.offload == OffloadOff && before != nil && before.active && before.an != an {
+		r, err := d.cfg.Pause(d.cfg.Controlled)
+		if err == nil {
+			resume = r
+		} else {
+			d.log.Warn("a frame may be lost now that the key changes", "controlled", d.cfg.Controlled, "err", err)
+		}
+	}
+	err := d.change(fmt.Sprintf("transmit with SA %d", an), changeEncodingSA(d.index, an))
+	if lost := resume(); lost != nil {
+		d.log.Warn("frames were lost when the key changed", "controlled", d.cfg.Controlled, "err", lost)
+	}
+	return err
 }
 
 // deleteSAs removes every SA of a key that the kernel holds, though some cannot be removed.

@@ -2,11 +2,15 @@ package kernel_test
 
 import (
 	"bytes"
+	"fmt"
+	"slices"
+	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
 
 	"mkad/secy"
+	"mkad/secy/kernel"
 	"mkad/secy/kernel/kerneltest"
 )
 
@@ -187,5 +191,40 @@ func TestReceiveSCsAreBounded(t *testing.T) {
 		}
 		l.refuse(receiveSC(81), "delete one first")
 		l.order(receiveSC(80))
+	})
+}
+
+// Clause: none; the kernel reads the AN twice for each frame, so nobody may send while it changes.
+func TestHostPausesWhileTheKeySwitches(t *testing.T) {
+	inLab(t, func(l *lab) {
+		var seen []string
+		note := func(what string) { seen = append(seen, fmt.Sprintf("%s, AN %d", what, l.secY().EncodingSA)) }
+		l.open(func(c *kernel.Config) {
+			c.Pause = func(device string) (func() error, error) {
+				note("pause " + device)
+				return func() error { note("resume"); return nil }, nil
+			}
+		}).order(append([]secy.Op{configure(strict)}, install(first, 1)...)...)
+		l.order(receiveSA(peer, another, 2), transmitSA(another, 2), enableReceive(another))
+		if len(seen) != 0 {
+			t.Errorf("%q before there is a key to switch from", seen)
+		}
+		l.order(enableTransmit(another))
+		if want := []string{"pause macsec0, AN 1", "resume, AN 2"}; !slices.Equal(seen, want) {
+			t.Errorf("%q, want %q", seen, want)
+		}
+	})
+}
+
+// Clause: none; a frame at risk is better than a key that never changes.
+func TestKeySwitchesThoughTheHostCannotPause(t *testing.T) {
+	inLab(t, func(l *lab) {
+		l.open(func(c *kernel.Config) {
+			c.Pause = func(string) (func() error, error) { return nil, unix.EOPNOTSUPP }
+		}).order(append([]secy.Op{configure(strict)}, install(first, 0)...)...)
+		l.order(receiveSA(peer, another, 1), transmitSA(another, 1), enableReceive(another), enableTransmit(another))
+		if l.secY().EncodingSA != 1 || !strings.Contains(l.log.String(), "a frame may be lost") {
+			t.Errorf("AN %d transmits, and the log is %s", l.secY().EncodingSA, l.log.String())
+		}
 	})
 }

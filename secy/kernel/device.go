@@ -46,7 +46,10 @@ type Config struct {
 	Unsecured   Unsecured
 	// Replace puts the macsec device in the place of a device of another kind that has its name, for instance the TAP of
 	// another backend, and gives it that one's identity. Without it such a device is an error.
-	Replace  bool
+	Replace bool
+	// Pause, if set, holds back what the host sends through a device until the function that it returns is called. It is
+	// called when the device goes from one transmit SA to the next.
+	Pause    func(device string) (resume func() error, err error)
 	Exchange Exchange     // nil: this machine's kernel, in the network namespace of the thread that calls Open
 	Logger   *slog.Logger // nil: nothing is logged
 }
