@@ -142,34 +142,6 @@ func TestGuestAutoTakesTheKernel(t *testing.T) {
 	}
 }
 
-// Clause: 802.1X-2020 9.8
-func TestGuestRekeysUnderTrafficLoseNothing(t *testing.T) {
-	l := newLink(t, "", "")
-	must(t, l.Secure(t.Context()))
-	s, err := netlab.StartStream(netlab.StreamConfig{FromNamespace: l.West.Namespace, ToNamespace: l.East.Namespace,
-		From: mkadlab.Controlled, To: mkadlab.Controlled, Rate: 500, Size: 200})
-	must(t, err)
-	for range 5 {
-		before, err := l.West.Port(t.Context())
-		must(t, err)
-		for _, h := range l.Hosts() {
-			if p, err := h.Port(t.Context()); err == nil && p.KeyServer {
-				must(t, h.Control.Rekey(t.Context(), mkadlab.Lower))
-			}
-		}
-		waitFor(t, "another SAK", func() bool {
-			p, err := l.West.Port(t.Context())
-			return err == nil && p.Tx.KI != before.Tx.KI
-		})
-	}
-	r, err := s.Stop()
-	must(t, err)
-	t.Log(r)
-	if r.Lost() != 0 || r.Refused != 0 {
-		t.Error(r)
-	}
-}
-
 // waitFor looks until it is so, for 20 s at most: an emulated machine is slow.
 func waitFor(t *testing.T, what string, so func() bool) {
 	t.Helper()
