@@ -1,0 +1,107 @@
+package mkadlab
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"mkad/internal/control"
+	"mkad/internal/netlab"
+)
+
+// A Segment is several hosts on a switch that forwards the PAE group address: a group. Like a Link it is for tests.
+type Segment struct {
+	Members []*Host
+	KeyFile string // the CAK file of all
+	fabric  *netlab.Namespace
+	dir     string
+}
+
+// NewSegment makes n hosts whose daemons do not run yet, their ends of the wires down. The caller closes it.
+func NewSegment(ctx context.Context, n int, o Options) (*Segment, error) {
+	dir, err := os.MkdirTemp("", "mkad-segment-")
+	if err != nil {
+		return nil, fmt.Errorf("make segment: %w", err)
+	}
+	s := &Segment{dir: dir, KeyFile: filepath.Join(dir, "key.toml")}
+	if err := s.build(ctx, n, o); err != nil {
+		return nil, errors.Join(fmt.Errorf("make segment: %w", err), s.Close())
+	}
+	return s, nil
+}
+
+func (s *Segment) build(ctx context.Context, n int, o Options) (err error) {
+	if o.Programs, err = filepath.Abs(o.Programs); err != nil {
+		return err
+	}
+	if s.fabric, err = netlab.NewNamespace(); err != nil {
+		return err
+	}
+	var ports []string
+	for i := range n {
+		h, err := newHost(fmt.Sprintf("host%d", i+1), s.dir, o)
+		if err != nil {
+			return err
+		}
+		s.Members = append(s.Members, h)
+		ports = append(ports, s.portOf(i))
+		if err := netlab.Join(h.Namespace, Lower, s.fabric, s.portOf(i)); err != nil {
+			return err
+		}
+	}
+	if _, err := s.Members[0].Mkactl(ctx, "keygen", "-o", s.KeyFile); err != nil {
+		return err
+	}
+	for _, h := range s.Members {
+		if err := h.configure(s.KeyFile, o); err != nil {
+			return err
+		}
+	}
+	return s.fabric.Bridge("switch", ports...)
+}
+
+// portOf names the switch's port of a member.
+func (s *Segment) portOf(member int) string { return fmt.Sprintf("port%d", member+1) }
+
+// Plug brings the switch's port of a member up, or takes it down: the member then sees no carrier.
+func (s *Segment) Plug(member int, in bool) error {
+	if in {
+		return s.fabric.SetUp(s.portOf(member))
+	}
+	return s.fabric.SetDown(s.portOf(member))
+}
+
+// Each does the same on some members, all at the same time.
+func (s *Segment) Each(members []*Host, do func(*Host) error) error {
+	var wg sync.WaitGroup
+	failed := make([]error, len(members))
+	for i, h := range members {
+		wg.Go(func() {
+			if err := do(h); err != nil {
+				failed[i] = fmt.Errorf("%s: %w", h.Name, err)
+			}
+		})
+	}
+	wg.Wait()
+	return errors.Join(failed...)
+}
+
+// Secure starts the daemons of all members and waits until all are secured.
+func (s *Segment) Secure(ctx context.Context) error {
+	if err := s.Each(s.Members, func(h *Host) error { return h.StartDaemon(ctx) }); err != nil {
+		return err
+	}
+	return s.Each(s.Members, func(h *Host) error { return h.WaitFor(ctx, control.Secured) })
+}
+
+// Close stops whatever runs in the hosts, and removes hosts, switch and files.
+func (s *Segment) Close() error {
+	err := s.Each(s.Members, (*Host).Close)
+	if s.fabric != nil {
+		err = errors.Join(err, s.fabric.Close())
+	}
+	return errors.Join(err, os.RemoveAll(s.dir))
+}
