@@ -22,18 +22,19 @@ func TestGuestKeySwitchUnderFourSendersLosesNothing(t *testing.T) {
 		west, east := newHosts(t)
 		lost, bad := switchUnderLoad(t, west, east, func(c *kernel.Config) { c.Pause = west.pause })
 		if lost != 0 || bad != 0 {
-			t.Errorf("%d frames were lost, %d did not verify", lost, bad)
+			t.Errorf("%d frames were lost but not late, %d did not verify", lost, bad)
 		}
 	})
 	t.Run("not pausing, to compare", func(t *testing.T) {
 		west, east := newHosts(t)
 		lost, bad := switchUnderLoad(t, west, east)
-		t.Logf("%d switches without a pause: %d frames lost, %d did not verify", switches, lost, bad)
+		t.Logf("%d switches without a pause: %d frames lost but not late, %d did not verify", switches, lost, bad)
 	})
 }
 
 // switchUnderLoad has west change its key while four programs send, and tells how many frames were lost, and how many
-// of them because they did not verify.
+// of them because they did not verify. Those that came too late for the replay window do not count: an emulated processor
+// may stand still for a long time with a frame that has its packet number.
 func switchUnderLoad(t *testing.T, west, east *host, change ...func(*kernel.Config)) (lost, bad uint64) {
 	// As mkad closes it. The first and the last egress hook of a kernel have it patch its own code, which is too much for
 	// an emulator with several processors.
@@ -63,8 +64,8 @@ func switchUnderLoad(t *testing.T, west, east *host, change ...func(*kernel.Conf
 		lost += r.Lost()
 	}
 	c := east.Counters()
-	t.Logf("%d late", c.InPktsLate)
-	return lost, c.InPktsNotValid
+	t.Logf("%d too late", c.InPktsLate)
+	return lost - min(lost, c.InPktsLate), c.InPktsNotValid
 }
 
 func (h *host) pause(device string) (resume func() error, err error) {
