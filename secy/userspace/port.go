@@ -52,17 +52,22 @@ type Port struct {
 	fail sync.Once
 	err  error // read after done
 
+	lookout *lookout
+
 	mu       sync.Mutex // guards what follows, and orders orders
 	lower    int        // ifindex
 	enabled  bool
 	settings secy.Settings
 	clear    *clearReceiver // nil unless frames without SecTAG are admitted
+
+	promiscuous bool // the lower device is, on the TAP's behalf
 }
 
 // Open makes the Controlled Port and joins it to the lower device. A TAP that an earlier process left under that name
 // is adopted, with its addresses; any other device of that name is an error. The TAP has no carrier until an order
 // enables the Controlled Port, the lower device's MAC address and its MTU less secy.Overhead, and it is brought
-// administratively up. The lower device is left as it is, but takes in all multicast while the Port is open.
+// administratively up. The lower device is left as it is, but takes in all multicast while the Port is open, and every
+// frame while the host wants that of the TAP.
 //
 // It needs CAP_NET_ADMIN and CAP_NET_RAW in the user namespace that owns the network namespace. Errors say what to do.
 func Open(cfg Config) (*Port, error) {
@@ -72,6 +77,7 @@ func Open(cfg Config) (*Port, error) {
 	}
 	p.start("transmit", p.transmitter.run)
 	p.start("receive", p.receiver.run)
+	p.running.Go(func() { p.lookout.run(p.followPromiscuity) })
 	return p, nil
 }
 
@@ -87,7 +93,10 @@ func open(cfg Config) (_ *Port, err error) {
 	if p.tap, err = openTAP(cfg.Controlled); err != nil {
 		return nil, err
 	}
-	if err = p.join(); err == nil {
+	if p.lookout, err = newLookout(); err == nil {
+		err = p.join()
+	}
+	if err == nil {
 		err = p.present()
 	}
 	if err != nil {
@@ -276,6 +285,9 @@ func (p *Port) rebind(ifindex int) error {
 	}
 	p.lower = ifindex
 	err := p.receiver.socket.control(func(fd int) error { return joinAllMulticast(fd, ifindex) })
+	if err == nil && p.promiscuous {
+		err = p.setPromiscuous(true)
+	}
 	if err != nil || p.clear == nil {
 		return err
 	}
@@ -324,12 +336,13 @@ func (p *Port) Drops() Drops { return p.drops.read() }
 // has no carrier; its addresses and routes stay for the next Open. Closing twice does nothing.
 func (p *Port) Close(keep bool) error {
 	p.mu.Lock()
-	defer p.mu.Unlock()
 	if p.closing.Swap(true) {
+		p.mu.Unlock()
 		return nil
 	}
 	err := errors.Join(released(p.disable()), released(p.tap.setPersistent(keep)))
 	p.closeDescriptors()
+	p.mu.Unlock()
 	p.running.Wait()
 	if err != nil {
 		return fmt.Errorf("close Controlled Port %s: %w", p.cfg.Controlled, err)
@@ -339,6 +352,9 @@ func (p *Port) Close(keep bool) error {
 
 // closeDescriptors closes whatever is open; who waits on it is told.
 func (p *Port) closeDescriptors() {
+	if p.lookout != nil {
+		p.lookout.close()
+	}
 	if p.receiver != nil {
 		p.receiver.socket.close()
 	}
