@@ -1,6 +1,7 @@
 package keyderive
 
 import (
+	"bytes"
 	"encoding/hex"
 	"fmt"
 )
@@ -115,6 +116,9 @@ func (c CKN) Len() int { return int(c.n) }
 
 // AppendTo appends the octets of the CKN to b.
 func (c CKN) AppendTo(b []byte) []byte { return append(b, c.b[:c.n]...) }
+
+// Compare orders CKNs by their octets, a prefix first: -1 if c comes before o, 0 if they are the same, else 1.
+func (c CKN) Compare(o CKN) int { return bytes.Compare(c.b[:c.n], o.b[:o.n]) }
 
 // String prints the CKN as two hexadecimal digits an octet.
 func (c CKN) String() string { return hex.EncodeToString(c.b[:c.n]) }

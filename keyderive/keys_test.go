@@ -1,6 +1,7 @@
 package keyderive_test
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"testing"
@@ -50,6 +51,18 @@ func wantOnly(t *testing.T, err error, good bool, want string) {
 		wantError(t, err, want)
 	} else if err != nil {
 		t.Error(err)
+	}
+}
+
+// Clause: none; the order that participants of one key server are put into
+func TestCKNsAreOrderedByTheirOctets(t *testing.T) {
+	in := []keyderive.CKN{newCKN([]byte{0}), newCKN([]byte{0, 0}), newCKN([]byte{0, 1}), newCKN([]byte{1}), newCKN([]byte{0xff})}
+	for i, a := range in {
+		for j, b := range in {
+			if got, want := a.Compare(b), cmp.Compare(i, j); got != want {
+				t.Errorf("%s compared with %s is %d, want %d", a, b, got, want)
+			}
+		}
 	}
 }
 

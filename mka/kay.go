@@ -241,7 +241,9 @@ func (k *KaY) rekey() error {
 }
 
 // choosePrincipal picks the participant that drives the port: of those with live peers and a key server, a primary
-// before a fallback, then the one with the better key server (9.3.2, 12.5).
+// before a fallback, then the one with the better key server (9.3.2, 12.5). The standard leaves open which it is where
+// one station is key server of several; all members have to come to the same, in whatever order they got their keys: the
+// one with more live peers, so that a key which not everybody has yet cuts nobody off, then the lower CKN.
 func (k *KaY) choosePrincipal(out *Output) {
 	var best *participant
 	for _, p := range k.participants {
@@ -266,10 +268,15 @@ func (k *KaY) choosePrincipal(out *Output) {
 }
 
 func (p *participant) precedes(o *participant) bool {
-	if p.role != o.role {
+	switch {
+	case p.role != o.role:
 		return p.role < o.role
+	case p.server != o.server:
+		return p.server.precedes(o.server)
+	case p.liveCount() != o.liveCount():
+		return p.liveCount() > o.liveCount()
 	}
-	return p.server.precedes(o.server)
+	return p.ckn.Compare(o.ckn) < 0
 }
 
 // logon is what the Logon Process tells CP (12.5): SECURE while there is a SAK to secure the port with, else what the

@@ -77,6 +77,30 @@ func TestPrincipalIsTheParticipantWithTheBestKeyServer(t *testing.T) {
 	}
 }
 
+// Clause: 802.1X-2020 9.3.2, 12.5 (R100): one station may be key server of several participants
+func TestMembersThatGotTheirKeysInAnotherOrderAgreeOnThePrincipal(t *testing.T) {
+	w := newWorld(t)
+	a, b := w.kay(1), w.Add("kay 2", mkatest.Config(2))
+	addSecond(a, mka.Primary)
+	b.Up(ckn2, cak2())
+	b.MustStep(mka.ParticipantAdded{CKN: mkatest.CKN(ckn), CAK: cak()})
+	w.connected(a, b)
+}
+
+// Clause: 802.1X-2020 9.3.2, 12.5 (R100)
+func TestKeyThatNotEverybodyHasYetCutsNobodyOff(t *testing.T) {
+	w := newWorld(t)
+	a, b, c := w.kay(1), w.kay(2), w.kay(3)
+	w.connected(a, b, c)
+	early := func(m *mkatest.Member) { m.MustStep(mka.ParticipantAdded{CKN: mkatest.CKN("0000"), CAK: cak2()}) }
+	early(a)
+	early(b)
+	w.connected(a, b, c)
+	if n := c.Count(mka.EventUnsecured); n != 0 {
+		t.Errorf("%s lost its peers %d times while they had a key more", c.Name, n)
+	}
+}
+
 // Clause: 802.1X-2020 12.5 (R100)
 func TestFallbackIsPrincipalOnlyWhileNoPrimaryHasLivePeers(t *testing.T) {
 	w := newWorld(t)
