@@ -60,6 +60,7 @@ type cp struct {
 	portValid       bool
 	controlledPort  bool // controlledPortEnabled
 	toldControlled  bool // what the SecY was last told of it
+	misconfigured   bool // the SecY has refused its settings
 	transmitAt      Time // when transmitWhen has run down
 	retireAt        Time // when retireWhen has run down
 	retryAt         Time // when a key that the SecY refused is given up; never: none is
@@ -268,6 +269,9 @@ func (k *KaY) enterReceive(out *Output) {
 	if c.latest != nil { // TRANSMITTING goes by way of RETIRE, so this cannot be
 		panic("mka: CP enters RECEIVE with a latest key")
 	}
+	if c.misconfigured { // SECURED, which does this, is behind us
+		k.configure(out)
+	}
 	c.latest, c.next = c.next, nil
 	c.ltx, c.lrx = false, false
 	c.usingReceiveSAs, c.usingTransmitSA = false, false
@@ -288,6 +292,7 @@ func (k *KaY) deleteSAs(y **key, out *Output) {
 
 // configure tells the SecY the settings of CP's state.
 func (k *KaY) configure(out *Output) {
+	k.cp.misconfigured = false
 	op := secy.Op{Kind: secy.OpConfigure, Settings: secy.Settings{
 		ProtectFrames:  k.cp.protect,
 		ValidateFrames: k.cp.validate,

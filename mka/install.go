@@ -196,7 +196,8 @@ func (k *KaY) report(now Time, r secy.Report, out *Output) {
 }
 
 // failed notes that the SecY refused an order. A key that it does not take is given up after a while; it is not tried
-// again, for its packet numbers might start again. The Controlled Port is tried again.
+// again, for its packet numbers might start again. The Controlled Port and the settings are tried again: these with the
+// next key, whose suite they name.
 func (k *KaY) failed(now Time, y *key, r secy.Report, out *Output) {
 	e := Event{Kind: EventSecYFailed, Reason: r.Op.String() + ": " + r.Err}
 	if y != nil {
@@ -207,8 +208,12 @@ func (k *KaY) failed(now Time, y *key, r secy.Report, out *Output) {
 	if r.Op == secy.OpCreateReceiveSC {
 		k.channels = slices.DeleteFunc(k.channels, func(sci secy.SCI) bool { return sci == r.SCI })
 	}
-	if r.Op == secy.OpControlledPort {
+	switch r.Op {
+	case secy.OpControlledPort:
 		c.toldControlled = !c.controlledPort
+		c.retryAt = min(c.retryAt, now.Add(c.retryGap()))
+	case secy.OpConfigure:
+		c.misconfigured = true
 		c.retryAt = min(c.retryAt, now.Add(c.retryGap()))
 	}
 	if y != nil && !y.failed {
@@ -224,6 +229,9 @@ func (k *KaY) retry(now Time, out *Output) {
 		return
 	}
 	k.cp.retryAt = never
+	if k.cp.misconfigured && !k.cp.protect {
+		k.configure(out)
+	}
 	k.tellControlledPort(out)
 	p, y := k.principal, k.newest()
 	switch {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"mkad/mka"
+	"mkad/mka/mkatest"
 	"mkad/secy"
 )
 
@@ -40,7 +41,8 @@ func TestRefusedOrderIsToldWithItsReason(t *testing.T) {
 
 // Clause: 802.1X-2020 12.4 (R94)
 func TestKeyServerRecoversFromASecYThatRefuses(t *testing.T) {
-	for _, kind := range []secy.OpKind{secy.OpCreateTransmitSA, secy.OpEnableReceive, secy.OpEnableTransmit} {
+	for _, kind := range []secy.OpKind{secy.OpConfigure, secy.OpCreateTransmitSA, secy.OpEnableReceive,
+		secy.OpEnableTransmit} {
 		t.Run(kind.String(), func(t *testing.T) {
 			w := newWorld(t)
 			m, p := w.kay(2), w.peer(1)
@@ -54,7 +56,8 @@ func TestKeyServerRecoversFromASecYThatRefuses(t *testing.T) {
 
 // Clause: 802.1X-2020 12.4 (R94)
 func TestFollowerRecoversFromASecYThatRefusesByBecomingANewMember(t *testing.T) {
-	for _, kind := range []secy.OpKind{secy.OpCreateTransmitSA, secy.OpEnableReceive, secy.OpEnableTransmit} {
+	for _, kind := range []secy.OpKind{secy.OpConfigure, secy.OpCreateTransmitSA, secy.OpEnableReceive,
+		secy.OpEnableTransmit} {
 		t.Run(kind.String(), func(t *testing.T) {
 			w := newWorld(t)
 			server, m := w.kay(1), w.kay(2)
@@ -64,6 +67,18 @@ func TestFollowerRecoversFromASecYThatRefusesByBecomingANewMember(t *testing.T) 
 				t.Error("nothing has failed")
 			}
 		})
+	}
+}
+
+// Clause: 802.1X-2020 12.4 (R94)
+func TestSettingsInClearThatTheSecYRefusedAreGivenAgain(t *testing.T) {
+	w := newWorld(t)
+	m := w.Add("kay 1", func() mka.Config { c := mkatest.Config(1); shouldSecure(&c); return c }())
+	m.SecY.Fail = failing(secy.OpConfigure, 1)
+	m.Up(ckn, cak())
+	w.Run(mka.InstallRetryTime)
+	if m.SecY.Settings.ProtectFrames || !m.SecY.Enabled {
+		t.Errorf("alone under should-secure it has %+v, Controlled Port %t", m.SecY.Settings, m.SecY.Enabled)
 	}
 }
 
