@@ -2,7 +2,6 @@ package mkatest
 
 import (
 	"fmt"
-	"testing"
 
 	"mkad/eapol"
 	"mkad/mka"
@@ -11,25 +10,40 @@ import (
 
 // A Checker watches a LAN for what may never be, whatever frames are lost and whoever restarts:
 //
-//   - one KI names one SAK, and beside an XPN SAK stands always the same Live list;
+//   - no packet number is used twice with one SAK and one SSCI or SCI;
+//   - one KI names one SAK and one SAK has one KI, and beside an XPN SAK stands always the same Live list;
 //   - no two SCIs have one SSCI of a key, and a receive SA agrees with the transmit SA of its sender;
 //   - where traffic flows already, a key server transmits with a new key when all its live peers can receive it or Life
 //     Time has passed, and a follower when its key server has begun to;
 //   - no Message Number is sent twice under one MI, nobody is listed twice, and nobody lists itself;
 //   - a lowest acceptable PN is never 0, never above the true one, never lower than before;
-//   - a Controlled Port that must be secure is never open in clear.
+//   - a Controlled Port that must be secure is never open in clear, and sends nothing in clear;
+//   - who says that it is secured is;
+//   - what is kept is bounded: keys, SAs, receive SCs, peers, the length of an MKPDU.
 type Checker struct {
+	// MaxPeers is how many peers a participant may keep, whoever asks: 100, for SSCIs are meant for groups of that size.
+	MaxPeers int
+
 	lan     *LAN
-	tb      testing.TB
+	tb      TB
+	pns     map[nonceSpace]secy.PN
 	saks    map[secy.KeyID]Fingerprint
+	kis     map[Fingerprint]secy.KeyID
 	members map[secy.KeyID]string // the Live list of an XPN SAK
 	sscis   map[nonce]secy.SCI
 	mns     map[eapol.MI]eapol.MN
 	lpns    map[lpn]secy.PN
-	since   map[receiving]mka.Time
+	since   map[receiving]mka.Time // by the member's clock
 	owners  map[secy.KeyID]*Member // the key server that made it
 	begun   map[secy.KeyID]bool    // it transmits with it, or has
 	parsed  eapol.MKPDU
+	keys    []secy.KeyID // scratch
+}
+
+// TB is what a Checker needs of a testing.TB.
+type TB interface {
+	Helper()
+	Errorf(format string, args ...any)
 }
 
 type nonce struct {
@@ -47,12 +61,15 @@ type receiving struct {
 	key secy.KeyID
 }
 
-// Check watches the LAN from now on. It takes the places of Tap and Order, and calls those that were there.
-func Check(l *LAN, tb testing.TB) *Checker {
-	c := &Checker{lan: l, tb: tb, saks: map[secy.KeyID]Fingerprint{}, members: map[secy.KeyID]string{},
+// Check watches the LAN from now on. It takes the places of Tap, Order, Data and Done, and calls the Tap and the Order
+// that were there.
+func Check(l *LAN, tb TB) *Checker {
+	c := &Checker{MaxPeers: 100, lan: l, tb: tb, pns: map[nonceSpace]secy.PN{}, saks: map[secy.KeyID]Fingerprint{},
+		kis: map[Fingerprint]secy.KeyID{}, members: map[secy.KeyID]string{},
 		sscis: map[nonce]secy.SCI{}, mns: map[eapol.MI]eapol.MN{}, lpns: map[lpn]secy.PN{},
 		since: map[receiving]mka.Time{}, owners: map[secy.KeyID]*Member{}, begun: map[secy.KeyID]bool{}}
 	tap, order := l.Tap, l.Order
+	l.Data, l.Done = c.data, c.done
 	l.Tap = func(from Station, frame []byte) {
 		c.frame(from, frame)
 		if tap != nil {
@@ -70,7 +87,7 @@ func Check(l *LAN, tb testing.TB) *Checker {
 
 func (c *Checker) errorf(format string, args ...any) {
 	c.tb.Helper()
-	c.tb.Errorf("at %d ms: %s", int64(c.lan.Now)/1e6, fmt.Sprintf(format, args...))
+	c.tb.Errorf("at %d ms: "+format, append([]any{int64(c.lan.Now) / 1e6}, args...)...)
 }
 
 // order checks what a KaY orders, before the SecY obeys.
@@ -80,13 +97,11 @@ func (c *Checker) order(m *Member, op secy.Op) {
 		c.created(m, op)
 	case secy.OpEnableReceive:
 		c.Agree(c.lan.Members...)
-		c.since[receiving{m, op.Key}] = c.lan.Now
+		c.since[receiving{m, op.Key}] = m.now()
 	case secy.OpEnableTransmit:
 		c.exchanged(m, op.Key)
 	case secy.OpControlledPort:
-		s := m.SecY.Settings
-		secure := s.ProtectFrames && s.ValidateFrames == secy.ValidateStrict
-		if op.Enabled && !secure && m.cfg.Policy == mka.MustSecure {
+		if op.Enabled && !m.SecY.protects() && m.cfg.Policy == mka.MustSecure {
 			c.errorf("%s opens its Controlled Port in clear", m.Name)
 		}
 	}
@@ -98,7 +113,10 @@ func (c *Checker) created(m *Member, op secy.Op) {
 	if was, known := c.saks[op.Key]; known && was != f {
 		c.errorf("%s installs another SAK as %s than was", m.Name, op.Key)
 	}
-	c.saks[op.Key] = f
+	if was, known := c.kis[f]; known && was != op.Key {
+		c.errorf("%s installs as %s the SAK that was %s", m.Name, op.Key, was)
+	}
+	c.saks[op.Key], c.kis[f] = f, op.Key
 	sci := op.SCI
 	if op.Kind == secy.OpCreateTransmitSA {
 		sci = m.cfg.SCI
@@ -118,7 +136,7 @@ func (c *Checker) created(m *Member, op secy.Op) {
 // exchanged checks the moment at which m begins to transmit with the key.
 func (c *Checker) exchanged(m *Member, key secy.KeyID) {
 	owner := c.owners[key]
-	early := m.SecY.Enabled && c.lan.Now < c.since[receiving{m, key}].Add(mka.LifeTime)
+	early := m.SecY.open && m.now() < c.since[receiving{m, key}].Add(mka.LifeTime)
 	switch {
 	case owner == m:
 		c.begun[key] = true
@@ -127,7 +145,7 @@ func (c *Checker) exchanged(m *Member, key secy.KeyID) {
 				c.errorf("%s transmits with %s, which %s cannot receive", m.Name, key, q.Name)
 			}
 		}
-	case owner != nil && m.SecY.Enabled && !c.begun[key]:
+	case owner != nil && m.SecY.open && !c.begun[key]:
 		c.errorf("%s transmits with %s before its key server %s does", m.Name, key, owner.Name)
 	}
 }
@@ -189,6 +207,7 @@ func (c *Checker) frame(from Station, frame []byte) {
 		c.errorf("%s sends MN %d of %s after %d", m.Name, b.MN, b.MI, last)
 	}
 	c.mns[b.MI] = b.MN
+	c.fits(m, frame, p)
 	c.lists(m, p)
 	c.distributed(m, p)
 	c.lowestPN(m, b.MI, p.SAKUse.Latest, p.XPN.LatestHigh)
@@ -228,9 +247,14 @@ func (c *Checker) lowestPN(m *Member, mi eapol.MI, u eapol.KeyUse, high uint32) 
 		return
 	}
 	key, pn := u.KI.KeyID(), secy.PN(high)<<32|secy.PN(u.LPN)
-	if pn == 0 || pn > max(m.SecY.PNs[key], 1) || pn < c.lpns[lpn{mi, key}] {
+	next, known := m.SecY.PNs[key]
+	if !known {
+		next = 1
+	}
+	if pn == 0 || pn-1 > next-1 || // 0 follows the last of an XPN suite
+		pn < c.lpns[lpn{mi, key}] {
 		c.errorf("%s sends the lowest PN %d for %s after %d; its next PN is %d", m.Name, pn, key, c.lpns[lpn{mi, key}],
-			m.SecY.PNs[key])
+			next)
 	}
 	c.lpns[lpn{mi, key}] = pn
 }
@@ -263,6 +287,32 @@ func (c *Checker) Connected(members ...*Member) {
 			c.errorf("%s cannot receive %s from %s", to.Name, sent.Key, from.Name)
 		}
 	})
+}
+
+// Apart tells what keeps the members from being one secured group under one key server, "" if nothing does. A SAK may be
+// on its way in while another is in service: as long as each receives what the others transmit, they are one.
+func Apart(members []*Member) string {
+	servers := 0
+	for _, m := range members {
+		sa, ok := m.SecY.Transmitting()
+		if !m.KaY.Secured() || !m.SecY.Enabled || !ok || !sa.On {
+			return fmt.Sprintf("%s is not secured: CP %s", m.Name, m.Status().CP)
+		}
+		if m.Status().KeyServer {
+			servers++
+		}
+		for _, to := range members {
+			got, ok := to.SecY.Find(m.cfg.SCI, sa.Key)
+			if to != m && (!ok || !got.On || got.SAK != sa.SAK || got.AN != sa.AN || got.SSCI != sa.SSCI ||
+				got.Salt != sa.Salt) {
+				return fmt.Sprintf("%s cannot receive %s from %s", to.Name, sa.Key, m.Name)
+			}
+		}
+	}
+	if servers != 1 {
+		return fmt.Sprintf("%d key servers", servers)
+	}
+	return ""
 }
 
 // pairs calls f for each ordered pair of which the first transmits.

@@ -39,6 +39,7 @@ func newScene(r *recorder) *scene {
 	s := &scene{LAN: lan, check: mkatest.Check(lan, r)}
 	s.a, s.b = lan.Add("a", mkatest.Config(1)), lan.Add("b", mkatest.Config(2))
 	for _, m := range lan.Members {
+		m.Traffic = true
 		m.Up("ca", mkatest.CAK(1, 16))
 	}
 	s.p = lan.AddPeer(3, "ca", mkatest.CAK(1, 16))
@@ -131,6 +132,63 @@ func TestCheckerSeesWhatMayNotBe(t *testing.T) {
 			s.a.MustStep(mka.SecYReported{Report: report})
 			s.Run(2 * mka.HelloTime) // what is told is a hello old
 		}, "lowest PN 100"},
+		"two KIs of one SAK": {func(s *scene) {
+			s.Order(s.a, secy.Op{Kind: secy.OpCreateTransmitSA, Key: s.nextKey(), SAK: sak(9)})
+			s.Order(s.a, secy.Op{Kind: secy.OpCreateTransmitSA, Key: eapol.KI{MI: s.a.MI(), KN: 98}.KeyID(), SAK: sak(9)})
+		}, "the SAK that was"},
+		"a packet number twice": {func(s *scene) {
+			s.a.SecY.PNs[s.a.SecY.Tx] = 1
+			s.a.MustStep(mka.LinkChanged{Up: true})
+		}, "sends PN 1 "},
+		"a packet number twice in two lives": {func(s *scene) {
+			was := s.a.SecY
+			s.a.Restart()
+			s.a.SecY = was
+			s.a.SecY.PNs = map[secy.KeyID]secy.PN{was.Tx: 1}
+			s.a.MustStep(mka.LinkChanged{})
+		}, "sends PN 1 "},
+		"a packet number of two senders with one SSCI": {func(s *scene) {
+			for i := range s.b.SecY.SAs {
+				s.b.SecY.SAs[i].SSCI = 3 - s.b.SecY.SAs[i].SSCI // there are 1 and 2
+			}
+			s.b.SecY.PNs[s.b.SecY.Tx] = 1
+			s.b.MustStep(mka.LinkChanged{Up: true})
+		}, "b sends PN 1 "},
+		"a frame in clear": {func(s *scene) {
+			s.a.SecY.Settings.ProtectFrames = false
+			s.a.MustStep(mka.LinkChanged{Up: true})
+		}, "sends a frame in clear"},
+		"a Controlled Port that takes what is in clear": {func(s *scene) {
+			s.a.SecY.Settings.ValidateFrames = secy.ValidateCheck
+			s.Done(s.a)
+		}, "open in clear"},
+		"one that says it is secured and has no transmit SA": {func(s *scene) {
+			s.a.SecY.Tx = secy.KeyID{}
+			s.Done(s.a)
+		}, "says that it is secured"},
+		"a receive SC too many": {func(s *scene) {
+			s.a.SecY.SCs = append(s.a.SecY.SCs, 1, 2, 3)
+			s.a.SecY.Ops = append(s.a.SecY.Ops, secy.Op{})
+			s.Done(s.a)
+		}, "receive SCs for"},
+		"SAs too many": {func(s *scene) {
+			s.a.SecY.SAs = slices.Repeat(s.a.SecY.SAs, 10)
+			s.a.SecY.Ops = append(s.a.SecY.Ops, secy.Op{})
+			s.Done(s.a)
+		}, "SAs for"},
+		"peers too many": {func(s *scene) {
+			s.check.MaxPeers = 0
+			s.a.SecY.Ops = append(s.a.SecY.Ops, secy.Op{})
+			s.Done(s.a)
+		}, "keeps 1 peers"},
+		"an MKPDU longer than the MTU": {func(s *scene) {
+			s.Tap(s.a, s.p.Next(func(m *eapol.MKPDU) {
+				for n := range byte(90) {
+					m.Potential.Peers = append(m.Potential.Peers, eapol.ListedPeer{MI: eapol.MI{n}, MN: 1})
+				}
+				m.Potential.Present = true
+			}))
+		}, "the MTU is 1500"},
 		"a frame that is no MKPDU": {func(s *scene) { s.Tap(s.a, []byte{1, 2, 3}) }, "no MKPDU"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -146,6 +204,35 @@ func TestCheckerSeesWhatMayNotBe(t *testing.T) {
 			c.spoil(s)
 			if !strings.Contains(strings.Join(r.said, "\n"), c.want) {
 				t.Errorf("said %q, want %q among it", r.said, c.want)
+			}
+		})
+	}
+}
+
+// Clause: none; a group that is apart and is not seen to be would count as healed.
+func TestApartSeesWhatKeepsAGroupApart(t *testing.T) {
+	for name, c := range map[string]struct {
+		spoil func(s *scene)
+		want  string
+	}{
+		"a member that is not secured":      {func(s *scene) { s.a.Restart() }, "a is not secured"},
+		"a closed Controlled Port":          {func(s *scene) { s.a.SecY.Enabled = false }, "a is not secured"},
+		"a transmit SA that is not in use":  {func(s *scene) { s.a.SecY.Tx = secy.KeyID{1} }, "a is not secured"},
+		"a receive SA that is missing":      {func(s *scene) { s.b.SecY.SAs = s.b.SecY.SAs[1:] }, "b cannot receive"},
+		"a receive SA of another SAK":       {func(s *scene) { s.b.SecY.SAs[0].SAK[0]++ }, "b cannot receive"},
+		"a receive SA with another SSCI":    {func(s *scene) { s.b.SecY.SAs[0].SSCI++ }, "b cannot receive"},
+		"a receive SA with another salt":    {func(s *scene) { s.b.SecY.SAs[0].Salt[0]++ }, "b cannot receive"},
+		"a group without key server":        {func(s *scene) { s.Members = s.Members[1:] }, "0 key servers"},
+		"a group with the key server twice": {func(s *scene) { s.Members[1] = s.a }, "2 key servers"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newScene(&recorder{TB: t})
+			if apart := mkatest.Apart(s.Members); apart != "" {
+				t.Fatalf("apart before anything was spoilt: %s", apart)
+			}
+			c.spoil(s)
+			if apart := mkatest.Apart(s.Members); !strings.Contains(apart, c.want) {
+				t.Errorf("said %q, want %q", apart, c.want)
 			}
 		})
 	}

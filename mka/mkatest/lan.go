@@ -22,27 +22,30 @@ type LAN struct {
 	Members []*Member
 	Segment int // where Add and AddPeer put the next station
 	Delay   time.Duration
-	// Jitter is how much later a frame may arrive, by the seed: frames overtake each other.
-	Jitter time.Duration
-	// Loss is the share of frames, 0 to 1, that do not arrive, by the seed.
-	Loss float64
+	Faults
 	// Lose, if set, decides which frames do not arrive.
 	Lose func(from, to Station, frame []byte) bool
 	// Tap, if set, sees every frame that is sent.
 	Tap func(from Station, frame []byte)
 	// Order, if set, sees every order of a KaY, before its SecY obeys.
 	Order func(m *Member, op secy.Op)
+	// Data, if set, sees every frame of a Controlled Port that a member with traffic sends. It goes nowhere.
+	Data func(m *Member, d Data)
+	// Done, if set, is called when a member has carried out what its KaY ordered at one input or deadline.
+	Done func(m *Member)
 
 	rng      *rand.Rand
 	agenda   agenda
 	alarms   alarms
 	serial   uint64
 	segments map[int][]Station
+	severed  map[[2]Station]int
 }
 
 // New makes an empty LAN.
 func New(seed uint64) *LAN {
-	return &LAN{Delay: 100 * time.Microsecond, rng: rand.New(rand.NewPCG(seed, 0)), segments: map[int][]Station{}}
+	return &LAN{Delay: 100 * time.Microsecond, rng: rand.New(rand.NewPCG(seed, 0)), segments: map[int][]Station{},
+		severed: map[[2]Station]int{}}
 }
 
 // A Station is a Member or a Peer.
@@ -129,20 +132,8 @@ func (p *port) send(frame []byte) {
 		l.Tap(p.station, frame)
 	}
 	for _, to := range l.segments[p.segment] {
-		if to == p.station || l.loses(p.station, to, frame) {
-			continue
+		if to != p.station {
+			l.deliver(p.station, to, frame)
 		}
-		delay := l.Delay
-		if l.Jitter > 0 {
-			delay += time.Duration(l.rng.Int64N(int64(l.Jitter)))
-		}
-		l.Inject(to, frame, delay)
 	}
-}
-
-func (l *LAN) loses(from, to Station, frame []byte) bool {
-	if l.Loss > 0 && l.rng.Float64() < l.Loss {
-		return true
-	}
-	return l.Lose != nil && l.Lose(from, to, frame)
 }

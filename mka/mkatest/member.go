@@ -20,11 +20,18 @@ type Member struct {
 	Frames int     // sent
 	// ReportDelay is how long the SecY's reports take. 0: they are there before anything else happens.
 	ReportDelay time.Duration
+	// Traffic lets its Controlled Port send a frame before and after each thing that the KaY orders.
+	Traffic bool
 
 	port
-	life int // how often it was restarted
-	cfg  mka.Config
-	out  mka.Output
+	clock
+	stalled  mka.Time // until when it does nothing
+	reportAt mka.Time // of the SecY's last report on its way
+	life     int      // how often it was restarted
+	cfg      mka.Config
+	out      mka.Output
+	keys     []secy.KeyID // scratch
+	did      int          // events and orders when a Checker last looked
 }
 
 // An Event is an mka.Event with its time.
@@ -102,7 +109,7 @@ func (m *Member) Restart() {
 		panic(err)
 	}
 	m.life++
-	m.KaY, m.SecY = k, newSecY()
+	m.KaY, m.SecY, m.reportAt, m.stalled = k, newSecY(), 0, 0
 	m.rearm()
 }
 
@@ -115,7 +122,7 @@ func (m *Member) Up(ckn string, cak keyderive.CAK) {
 // Step gives the KaY an input now and carries out what it orders.
 func (m *Member) Step(in mka.Input) error {
 	m.out.Reset()
-	err := m.KaY.Step(m.lan.Now, in, &m.out)
+	err := m.KaY.Step(m.now(), in, &m.out)
 	m.carryOut()
 	return err
 }
@@ -133,29 +140,41 @@ func (m *Member) SamplePN(key secy.KeyID, pn secy.PN) {
 	m.MustStep(mka.SecYReported{Report: secy.Report{Kind: secy.ReportPN, Key: key, PN: pn}})
 }
 
-func (m *Member) deadline() (mka.Time, bool) { return m.KaY.Deadline() }
+func (m *Member) deadline() (mka.Time, bool) {
+	at, ok := m.KaY.Deadline()
+	if !ok {
+		return at, ok
+	}
+	return max(m.clock.when(at), m.stalled), ok
+}
 
-func (m *Member) receive(frame []byte) { m.MustStep(mka.FrameReceived{Frame: frame}) }
+func (m *Member) receive(frame []byte) {
+	m.whenFree(func() { m.MustStep(mka.FrameReceived{Frame: frame}) })
+}
 
 // wake lets the KaY do what is due. If more is due right after, time would stand still.
 func (m *Member) wake() {
+	if m.Traffic {
+		m.samplePNs()
+	}
 	m.out.Reset()
-	m.KaY.Tick(m.lan.Now, &m.out)
-	if at, ok := m.KaY.Deadline(); ok && at <= m.lan.Now {
-		panic(fmt.Sprintf("mkatest: %s: deadline %d after Tick at %d", m.Name, at, m.lan.Now))
+	m.KaY.Tick(m.now(), &m.out)
+	if at, ok := m.KaY.Deadline(); ok && at <= m.now() {
+		panic(fmt.Sprintf("mkatest: %s: deadline %d after Tick at %d", m.Name, at, m.now()))
 	}
 	m.carryOut()
 }
 
 // carryOut does the driver's duty: Ops, frames, events; then the reports of the SecY go back in.
 func (m *Member) carryOut() {
-	var reports []secy.Report
+	reports := m.sendData(nil)
 	for _, op := range m.out.Ops {
 		if m.lan.Order != nil {
 			m.lan.Order(m, op)
 		}
 		reports = m.SecY.Apply(op, reports)
 	}
+	reports = m.sendData(reports)
 	for _, f := range m.out.Frames {
 		m.Frames++
 		m.send(f)
@@ -167,24 +186,28 @@ func (m *Member) carryOut() {
 		m.report(r)
 	}
 	m.rearm()
+	if m.lan.Done != nil {
+		m.lan.Done(m)
+	}
 }
 
-// report lets the KaY hear of r, unless it has been restarted meanwhile.
+// report lets the KaY hear of r, after all that was reported before, unless it has been restarted meanwhile.
 func (m *Member) report(r secy.Report) {
-	if m.ReportDelay == 0 {
+	m.reportAt = max(m.reportAt, m.lan.Now.Add(m.ReportDelay))
+	if m.reportAt == m.lan.Now {
 		m.MustStep(mka.SecYReported{Report: r})
 		return
 	}
 	life := m.life
-	m.lan.After(m.ReportDelay, func() {
+	m.lan.After(m.reportAt.Sub(m.lan.Now), func() {
 		if m.life == life {
-			m.MustStep(mka.SecYReported{Report: r})
+			m.whenFree(func() { m.MustStep(mka.SecYReported{Report: r}) })
 		}
 	})
 }
 
 // Status is the KaY's status now.
-func (m *Member) Status() mka.Status { return m.KaY.Status(m.lan.Now) }
+func (m *Member) Status() mka.Status { return m.KaY.Status(m.now()) }
 
 // MI is that of its first participant.
 func (m *Member) MI() eapol.MI { return m.Status().Participants[0].MI }

@@ -24,6 +24,7 @@ type SecY struct {
 
 	receiving []secy.KeyID // keys whose receive SAs are in use as soon as they are made
 	failed    bool         // something has
+	open      bool         // the Controlled Port was ordered to be, and not ordered to close since, obeyed or not
 }
 
 // newSecY makes one that is closed, and as strict as a real one before it is configured.
@@ -41,6 +42,8 @@ type SA struct {
 	Salt secy.Salt
 	SAK  Fingerprint
 	On   bool
+	// Suite is the SecY's when the SA was made.
+	Suite secy.CipherSuite
 }
 
 // A Fingerprint stands for a SAK: two are the same key when their fingerprints are equal.
@@ -76,6 +79,9 @@ func (s *SecY) Apply(op secy.Op, reports []secy.Report) []secy.Report {
 	kept := op
 	kept.SAK = keyderive.SAK{}
 	s.Ops = append(s.Ops, kept)
+	if op.Kind == secy.OpControlledPort {
+		s.open = false
+	}
 	why := ""
 	if s.Fail != nil {
 		why = s.Fail(op)
@@ -102,7 +108,7 @@ func (s *SecY) obey(op secy.Op) string {
 	case secy.OpConfigure:
 		s.Settings = op.Settings
 	case secy.OpControlledPort:
-		s.Enabled = op.Enabled
+		s.Enabled, s.open = op.Enabled, op.Enabled
 	case secy.OpCreateReceiveSC:
 		if slices.Contains(s.SCs, op.SCI) {
 			s.impossible("receive SC made twice", op)
@@ -145,7 +151,8 @@ func (s *SecY) impossible(why string, op secy.Op) string {
 }
 
 func (s *SecY) create(op secy.Op) string {
-	a := SA{SCI: op.SCI, AN: op.AN, Key: op.Key, SSCI: op.SSCI, Salt: op.Salt, SAK: FingerprintOf(op.SAK)}
+	a := SA{SCI: op.SCI, AN: op.AN, Key: op.Key, SSCI: op.SSCI, Salt: op.Salt, SAK: FingerprintOf(op.SAK),
+		Suite: s.Settings.CipherSuite}
 	if op.Kind == secy.OpCreateTransmitSA {
 		a.SCI = 0
 	}
