@@ -1,11 +1,12 @@
 # Each target does its own set-up: on a fresh Debian machine with Go, any of them is the first command.
 # As root, or as anybody in a user namespace.
 
-.PHONY: build demo test test-guest check check-tools bench fuzz soak
+.PHONY: build demo test test-guest check check-tools sim bench fuzz soak
 
 STATICCHECK = go run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 DEMO =          # more flags of the demonstration: make demo DEMO="-pcap wire.pcapng -keys ."
 ROTATIONS = 300 # of the SAK under traffic, in make soak
+SEEDS = 10000   # small worlds that make sim plays
 GOBUILD = CGO_ENABLED=0 go build -trimpath
 
 # bin/mkad and bin/mkactl, one static binary each.
@@ -42,6 +43,12 @@ check:
 # Fetches and builds what check needs beside Go.
 check-tools:
 	$(STATICCHECK) -version
+
+# Small worlds in virtual time with everything that goes wrong in them; about 2 minutes. One that fails is shrunk, and
+# printed with the command that plays it again: see internal/simtest.
+sim:
+	$(GOBUILD) -o bin/simtest ./internal/simtest
+	bin/simtest -seeds $(SEEDS) -out bin
 
 # Every benchmark, then the link against a plain one.
 bench: build

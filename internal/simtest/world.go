@@ -1,0 +1,300 @@
+package main
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"time"
+
+	"mkad/keyderive"
+	"mkad/mka"
+	"mkad/mka/mkatest"
+	"mkad/secy"
+)
+
+const (
+	lanDelay = 100 * time.Microsecond
+	// echoDelay is how much later a frame that somebody has kept may be sent again.
+	echoDelay = 10 * time.Second
+	// HealTime is within which a group is one again after the last fault: peers expire after Life Time, a SAK may have to
+	// wait for another Life Time, and hellos tell of both. It is doubled where clocks disagree by percents.
+	HealTime = 2*mka.LifeTime + 2*mka.HelloTime
+	// calmTime is for how long a group that has healed must then stay one, a rekey in the middle.
+	calmTime = mka.LifeTime + 2*mka.HelloTime
+)
+
+// A Result is what came of a world.
+type Result struct {
+	Violations []string
+	Kind       string        // of the first violation: its text without what differs from world to world
+	Events     int           // frames that arrived, deadlines, reports
+	Healed     time.Duration // from the last fault until the group was one for good
+	Failing    bool          // SecYs refused orders, so the bound was HealTime + mka.InstallRetryMax
+	Time       time.Duration // virtual
+}
+
+// A world is a script at work.
+type world struct {
+	script   Script
+	lan      *mkatest.LAN
+	rng      *rand.Rand // for what the LAN does not decide
+	all      []*station
+	stations map[string]*station
+	result   Result
+	failures bool
+	did      int    // events and orders of all when it last looked
+	apart    string // what it saw
+
+	loss, duplication, corruption, echo, jitter, delay measure
+}
+
+// A station is a member with what has befallen it.
+type station struct {
+	*mkatest.Member
+	w       *world
+	spec    Spec
+	up      bool // its KaY has its keys
+	downs   int  // restarts that go on
+	flaps   int  // link failures that go on
+	refusal float64
+	keys    [10]int // how often it is to hold each CAK
+}
+
+// Play lets the script happen and checks all that must hold. Who, if not nil, watches.
+func Play(s Script, watch func(*mkatest.LAN)) (r Result) {
+	w := &world{script: s, lan: mkatest.New(s.Seed), rng: rand.New(rand.NewPCG(s.Seed, 3)), stations: map[string]*station{}}
+	defer func() {
+		if p := recover(); p != nil {
+			w.Errorf("at %d ms: panic: %v\n%s", int64(w.lan.Now)/1e6, p, origin())
+		}
+		r = w.result
+	}()
+	if watch != nil {
+		watch(w.lan)
+	}
+	mkatest.Check(w.lan, w)
+	w.setFaults()
+	for _, spec := range s.Members {
+		w.add(spec)
+	}
+	for _, f := range s.Faults {
+		w.schedule(f)
+	}
+	w.run(s.Length)
+	w.heal()
+	return w.result
+}
+
+// origin is where a panic came from, without what lies outside this module.
+func origin() string {
+	var lines []string
+	for _, line := range strings.Split(string(debug.Stack()), "\n") {
+		if strings.HasPrefix(line, "mkad/mka") || strings.Contains(line, "/mka/") {
+			lines = append(lines, line)
+		}
+	}
+	return strings.Join(lines[:min(len(lines), 12)], "\n")
+}
+
+// Helper and Errorf make a world the one to whom a checker complains.
+func (w *world) Helper() {}
+
+// Errorf takes a violation.
+func (w *world) Errorf(format string, args ...any) {
+	if w.result.Kind == "" {
+		w.result.Kind = format
+	}
+	w.result.Violations = append(w.result.Violations, fmt.Sprintf(format, args...))
+}
+
+func (w *world) add(spec Spec) {
+	cfg := mkatest.Config(spec.SCI)
+	cfg.KeyServerPriority, cfg.CipherSuites, cfg.Offset = spec.Priority, spec.Suites, spec.Offset
+	cfg.Policy, cfg.DelayProtect, cfg.SAKLifetime, cfg.MTU = spec.Policy, spec.DelayProtect, spec.Lifetime, spec.MTU
+	s := &station{Member: w.lan.Add(spec.Name, cfg), w: w, spec: spec}
+	s.ReportDelay, s.Traffic = spec.Report, true
+	s.Skew(spec.PPM)
+	for _, k := range spec.Keys {
+		s.keys[k.N]++
+	}
+	w.all = append(w.all, s)
+	w.stations[spec.Name] = s
+	s.start()
+}
+
+// start brings a member up that has neither keys nor link.
+func (s *station) start() {
+	s.SecY.Fail = s.refuse
+	s.up = true
+	for _, n := range s.held() {
+		s.addKey(n)
+	}
+	s.MustStep(mka.LinkChanged{Up: s.flaps == 0})
+}
+
+// held are the CAKs that the member is to hold, those of its configuration first and in their order.
+func (s *station) held() (numbers []int) {
+	for _, k := range s.spec.Keys {
+		numbers = append(numbers, k.N)
+	}
+	for n := range s.keys {
+		if !slices.Contains(numbers, n) {
+			numbers = append(numbers, n)
+		}
+	}
+	return slices.DeleteFunc(numbers, func(n int) bool { return s.keys[n] <= 0 })
+}
+
+// refuse decides whether the SecY obeys an order.
+func (s *station) refuse(op secy.Op) string {
+	if s.refusal > 0 && s.w.rng.Float64() < s.refusal {
+		return "the script says so"
+	}
+	return ""
+}
+
+func (s *station) link(by int) {
+	s.flaps -= by
+	if s.up {
+		s.MustStep(mka.LinkChanged{Up: s.flaps == 0})
+	}
+}
+
+// hold changes how often the member is to hold a CAK, and adds or removes it where that makes a difference.
+func (s *station) hold(n, by int) {
+	held := s.keys[n] > 0
+	s.keys[n] += by
+	if holds := s.keys[n] > 0; !s.up || holds == held {
+		return
+	}
+	if !held {
+		s.addKey(n)
+		return
+	}
+	s.MustStep(mka.ParticipantRemoved{CKN: mkatest.CKN(keyName(n))})
+}
+
+func (s *station) addKey(n int) {
+	in := mka.ParticipantAdded{CKN: mkatest.CKN(keyName(n)), CAK: cak(n)}
+	for _, k := range s.spec.Keys {
+		if k.N == n {
+			in.Role = k.Role
+		}
+	}
+	s.MustStep(in)
+}
+
+func keyName(n int) string { return fmt.Sprintf("key %d", n) }
+
+// cak is the n-th of the world; those with an even number are long.
+func cak(n int) keyderive.CAK { return mkatest.CAK(byte(n), 32-n%2*16) }
+
+// try gives the member an input that may be out of place for one reason.
+func (w *world) try(s *station, in mka.Input, but error) {
+	if err := s.Step(in); err != nil && err != but {
+		w.Errorf("%s: %T: %v", s.Name, in, err)
+	}
+}
+
+// schedule makes an appointment with a fault and with its end, which is that of the time of faults at the latest.
+func (w *world) schedule(f Fault) {
+	if f.At >= w.script.Length {
+		return
+	}
+	f.For = min(f.For, w.script.Length-f.At)
+	w.lan.After(f.At, func() {
+		if undo := kinds[f.Kind](w, f); undo != nil {
+			w.lan.After(f.For, undo)
+		}
+	})
+}
+
+// run lets d pass, or the time to the first violation.
+func (w *world) run(d time.Duration) {
+	w.watch(d, func() {})
+}
+
+// watch is run with something to be done after each event.
+func (w *world) watch(d time.Duration, after func()) {
+	start := w.lan.Now
+	w.lan.RunUntil(d, func() bool {
+		w.result.Events++
+		after()
+		return len(w.result.Violations) > 0
+	})
+	w.result.Time += w.lan.Now.Sub(start)
+}
+
+// heal wants the group to become one within the bound, and to stay one.
+func (w *world) heal() {
+	if w.script.has("echo") {
+		w.run(echoDelay)
+	}
+	start, whole := w.lan.Now, w.lan.Now
+	w.did = -1
+	look := func() {
+		if before := w.apart; w.look() != "" || before != "" {
+			whole = w.lan.Now
+		}
+	}
+	w.result.Failing = w.failures
+	bound := w.bound()
+	w.watch(bound, look)
+	w.result.Healed = whole.Sub(start)
+	if w.apart != "" && len(w.result.Violations) == 0 {
+		w.Errorf("at %d ms: %v after the last fault: %s", int64(w.lan.Now)/1e6, bound, w.apart)
+	}
+	w.calm()
+}
+
+// look tells what keeps the group apart. It looks again only when somebody has told or ordered something.
+func (w *world) look() string {
+	did := 0
+	for _, s := range w.all {
+		did += len(s.Events) + len(s.SecY.Ops)
+	}
+	if did != w.did {
+		w.did, w.apart = did, mkatest.Apart(w.lan.Members)
+	}
+	return w.apart
+}
+
+// bound is how long healing may take in this world.
+func (w *world) bound() time.Duration {
+	bound := HealTime
+	if w.failures {
+		bound += mka.InstallRetryMax
+	}
+	slowest := int64(0)
+	for _, m := range w.script.Members {
+		slowest = min(slowest, m.PPM)
+	}
+	return bound - bound/1_000_000*time.Duration(slowest)
+}
+
+// calm wants the group to stay one while nothing but a rekey happens.
+func (w *world) calm() {
+	together := func() {
+		if apart := w.look(); apart != "" && len(w.result.Violations) == 0 {
+			w.Errorf("at %d ms: without a fault: %s", int64(w.lan.Now)/1e6, apart)
+		}
+	}
+	w.watch(calmTime/2, together)
+	for _, s := range w.all {
+		if len(w.result.Violations) == 0 {
+			w.try(s, mka.RekeyRequested{}, mka.ErrNotKeyServer)
+		}
+	}
+	w.watch(calmTime/2, together)
+}
+
+func (s Script) has(kind string) bool {
+	for _, f := range s.Faults {
+		if f.Kind == kind {
+			return true
+		}
+	}
+	return false
+}
