@@ -34,6 +34,7 @@ type Checker struct {
 	mns     map[eapol.MI]eapol.MN
 	lpns    map[lpn]secy.PN
 	since   map[receiving]mka.Time // by the member's clock
+	dropped map[receiving]mka.Time // when it ended what since tells, by the LAN's clock
 	owners  map[secy.KeyID]*Member // the key server that made it
 	begun   map[secy.KeyID]bool    // it transmits with it, or has
 	parsed  eapol.MKPDU
@@ -67,7 +68,7 @@ func Check(l *LAN, tb TB) *Checker {
 	c := &Checker{MaxPeers: 100, lan: l, tb: tb, pns: map[nonceSpace]secy.PN{}, saks: map[secy.KeyID]Fingerprint{},
 		kis: map[Fingerprint]secy.KeyID{}, members: map[secy.KeyID]string{},
 		sscis: map[nonce]secy.SCI{}, mns: map[eapol.MI]eapol.MN{}, lpns: map[lpn]secy.PN{},
-		since: map[receiving]mka.Time{}, owners: map[secy.KeyID]*Member{}, begun: map[secy.KeyID]bool{}}
+		since: map[receiving]mka.Time{}, dropped: map[receiving]mka.Time{}, owners: map[secy.KeyID]*Member{}, begun: map[secy.KeyID]bool{}}
 	tap, order := l.Tap, l.Order
 	l.Data, l.Done = c.data, c.done
 	l.Tap = func(from Station, frame []byte) {
@@ -98,6 +99,8 @@ func (c *Checker) order(m *Member, op secy.Op) {
 	case secy.OpEnableReceive:
 		c.Agree(c.lan.Members...)
 		c.since[receiving{m, op.Key}] = m.now()
+	case secy.OpDeleteSAs:
+		c.dropped[receiving{m, op.Key}] = c.lan.Now
 	case secy.OpEnableTransmit:
 		c.exchanged(m, op.Key)
 	case secy.OpControlledPort:
@@ -141,13 +144,20 @@ func (c *Checker) exchanged(m *Member, key secy.KeyID) {
 	case owner == m:
 		c.begun[key] = true
 		for _, q := range c.livePeers(m) {
-			if a, ok := q.SecY.Find(m.cfg.SCI, key); early && (!ok || !a.On) {
+			if a, ok := q.SecY.Find(m.cfg.SCI, key); early && (!ok || !a.On) && !c.justDropped(q, key) {
 				c.errorf("%s transmits with %s, which %s cannot receive", m.Name, key, q.Name)
 			}
 		}
 	case owner != nil && m.SecY.open && !c.begun[key]:
 		c.errorf("%s transmits with %s before its key server %s does", m.Name, key, owner.Name)
 	}
+}
+
+// justDropped reports whether the member has ended the key so lately that others may not have heard of it: whoever has
+// not heard from it for Life Time, by a clock that may be slow, no longer has it for a live peer.
+func (c *Checker) justDropped(m *Member, key secy.KeyID) bool {
+	at, dropped := c.dropped[receiving{m, key}]
+	return dropped && c.lan.Now < at.Add(2*mka.LifeTime)
 }
 
 // livePeers are the members that are live peers of m in the lives they have now, and know m in the life that it has.

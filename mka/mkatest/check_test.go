@@ -102,6 +102,13 @@ func TestCheckerSeesWhatMayNotBe(t *testing.T) {
 			s.Order(s.a, secy.Op{Kind: secy.OpEnableReceive, Key: s.nextKey()})
 			s.Order(s.a, secy.Op{Kind: secy.OpEnableTransmit, Key: s.nextKey()})
 		}, "which b cannot receive"},
+		"a key server that transmits with a key dropped long ago": {func(s *scene) {
+			s.Order(s.a, secy.Op{Kind: secy.OpCreateTransmitSA, Key: s.nextKey(), SAK: sak(9)})
+			s.Order(s.b, secy.Op{Kind: secy.OpDeleteSAs, Key: s.nextKey()})
+			s.Run(2 * mka.LifeTime)
+			s.Order(s.a, secy.Op{Kind: secy.OpEnableReceive, Key: s.nextKey()})
+			s.Order(s.a, secy.Op{Kind: secy.OpEnableTransmit, Key: s.nextKey()})
+		}, "which b cannot receive"},
 		"a follower that transmits before its key server": {func(s *scene) {
 			s.Order(s.a, secy.Op{Kind: secy.OpCreateTransmitSA, Key: s.nextKey(), SAK: sak(9)})
 			s.Order(s.b, secy.Op{Kind: secy.OpEnableTransmit, Key: s.nextKey()})
@@ -206,6 +213,19 @@ func TestCheckerSeesWhatMayNotBe(t *testing.T) {
 				t.Errorf("said %q, want %q among it", r.said, c.want)
 			}
 		})
+	}
+}
+
+// Clause: 802.1X-2020 12.4 (allReceiving): a key server goes by what it was told
+func TestCheckerExcusesAKeyServerThatCannotHaveHeard(t *testing.T) {
+	r := &recorder{TB: t}
+	s := newScene(r)
+	s.Order(s.a, secy.Op{Kind: secy.OpCreateTransmitSA, Key: s.nextKey(), SAK: sak(9)})
+	s.Order(s.a, secy.Op{Kind: secy.OpEnableReceive, Key: s.nextKey()})
+	s.Order(s.b, secy.Op{Kind: secy.OpDeleteSAs, Key: s.nextKey()})
+	s.Order(s.a, secy.Op{Kind: secy.OpEnableTransmit, Key: s.nextKey()})
+	if len(r.said) != 0 {
+		t.Errorf("said %v", r.said)
 	}
 }
 
