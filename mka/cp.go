@@ -115,6 +115,9 @@ func (k *KaY) runCP(now Time, out *Output) {
 //	ABANDON        changedConnect -> RETIRE | newSAK -> RECEIVE
 //	RETIRE         changedConnect -> CHANGE | newSAK -> RECEIVE
 //
+// A follower that learns of newSAK and of serverTransmitting at once goes to TRANSMIT: ABANDON would throw away the SAK
+// that its key server transmits with. The new one has its turn when the old is retired, there and here.
+//
 // RECEIVE and TRANSMIT would wait for ever for a SecY that has refused the key: with a failed key they leave for
 // ABANDON as RECEIVING does.
 func (k *KaY) nextCP(now Time) cpState {
@@ -159,7 +162,7 @@ func (k *KaY) nextCP(now Time) cpState {
 		}
 	case cpReceiving:
 		switch {
-		case newSAK || changed:
+		case newSAK && !k.followsLatest() || changed:
 			return cpAbandon
 		case !k.electedSelf():
 			return cpReady
@@ -168,7 +171,7 @@ func (k *KaY) nextCP(now Time) cpState {
 		}
 	case cpReady:
 		switch {
-		case newSAK || changed:
+		case newSAK && !k.followsLatest() || changed:
 			return cpAbandon
 		case k.serverTransmitting() || !c.controlledPort:
 			return cpTransmit
@@ -335,6 +338,9 @@ func (k *KaY) electedSelf() bool { return k.principal != nil && k.principal.elec
 func (k *KaY) allReceiving() bool {
 	return k.principal != nil && k.principal.allReceiving(k.cp.latest.ki)
 }
+
+// followsLatest reports whether our key server, another than ourselves, transmits with the latest key.
+func (k *KaY) followsLatest() bool { return !k.electedSelf() && k.serverTransmitting() }
 
 func (k *KaY) serverTransmitting() bool {
 	return k.principal != nil && k.principal.serverTransmitting(k.cp.latest.ki)

@@ -92,12 +92,16 @@ func TestCPTransitions(t *testing.T) {
 		{"transmitWhen = 0", cpReceiving, func(w world) { w.cp.transmitAt = 0 }, cpTransmit},
 		{"not elected", cpReceiving, world.follower, cpReady},
 		{"newSAK before all else", cpReceiving, func(w world) { w.newSAK(); w.reports(keyUse{rx: true}) }, cpAbandon},
+		{"serverTransmitting before newSAK", cpReceiving,
+			func(w world) { w.follower(); w.newSAK(); w.reports(keyUse{tx: true}) }, cpReady},
 		{"changedConnect before not elected", cpReceiving, func(w world) { w.follower(); w.cp.connect = connectPending }, cpAbandon},
 
 		{"waiting for the key server", cpReady, world.follower, cpReady},
 		{"serverTransmitting", cpReady, func(w world) { w.follower(); w.reports(keyUse{tx: true}) }, cpTransmit},
 		{"port not enabled", cpReady, func(w world) { w.follower(); w.cp.controlledPort = false }, cpTransmit},
-		{"newSAK first", cpReady, func(w world) { w.follower(); w.newSAK(); w.reports(keyUse{tx: true}) }, cpAbandon},
+		{"newSAK", cpReady, func(w world) { w.follower(); w.newSAK() }, cpAbandon},
+		{"serverTransmitting before newSAK", cpReady,
+			func(w world) { w.follower(); w.newSAK(); w.reports(keyUse{tx: true}) }, cpTransmit},
 		{"changedConnect first", cpReady, func(w world) { w.follower(); w.cp.connect = connectPending }, cpAbandon},
 
 		{"SA not in use yet", cpTransmit, func(world) {}, cpTransmit},

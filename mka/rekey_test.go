@@ -176,3 +176,23 @@ func TestNoKeyIdentifierComesTwice(t *testing.T) {
 		t.Errorf("only %d SAKs made", len(seen))
 	}
 }
+
+// Clause: 802.1X-2020 12.4, Figure 12-2 (READY): the key server transmits with a SAK and already distributes the next
+func TestSAKThatFollowsAnotherAtOnceLeavesNoGap(t *testing.T) {
+	w, members := group(t, 3)
+	server := members[0]
+	was := server.SecY.Tx
+	server.MustStep(mka.RekeyRequested{})
+	w.until("the key server transmits with the next SAK", time.Second, func() bool { return server.SecY.Tx != was })
+	was = server.SecY.Tx
+	server.MustStep(mka.RekeyRequested{})
+	w.RunUntil(settleTime, func() bool {
+		if apart := mkatest.Apart(members); apart != "" {
+			t.Errorf("at %d ms: %s", int64(w.Now)/1e6, apart)
+		}
+		return t.Failed()
+	})
+	if server.SecY.Tx == was {
+		t.Error("the last SAK is not in service")
+	}
+}
