@@ -10,16 +10,25 @@ import (
 	"mkad/secy"
 )
 
-// Lengths of the time of faults.
+// How long the time of faults is.
 const (
 	minLength = 15 * time.Second
 	maxLength = 40 * time.Second
 )
 
+// How long a group must stay one: a Life Time and more; in some worlds longer than anything is put off.
+const (
+	minHold = mka.LifeTime + mka.HelloTime
+	maxHold = mka.InstallRetryMax + mka.LifeTime
+)
+
 // Generate makes the script of a seed.
 func Generate(seed uint64) Script {
 	g := generator{rand.New(rand.NewPCG(seed, 2))}
-	s := Script{Seed: seed, Length: g.between(minLength, maxLength)}
+	s := Script{Seed: seed, Length: g.between(minLength, maxLength), Hold: minHold}
+	if g.one(16) {
+		s.Hold = maxHold
+	}
 	g.members(&s)
 	for range 1 + g.IntN(12) {
 		s.Faults = append(s.Faults, g.fault(&s))

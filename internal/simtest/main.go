@@ -16,6 +16,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"runtime/debug"
 	"time"
 )
 
@@ -38,6 +39,7 @@ func main() {
 	flag.BoolVar(&o.verbose, "v", false, "with -seed or -script: tell everything that happens")
 	flag.IntVar(&o.processors, "j", runtime.NumCPU(), "how `many` seeds to play at a time")
 	flag.Parse()
+	debug.SetGCPercent(400) // worlds are small and short
 	good, err := run(o, os.Stdout)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "simtest:", err)

@@ -20,12 +20,14 @@ import (
 //
 //	seed 17
 //	length 40s
+//	hold 10s
 //	member a sci=2 priority=16 keys=1p,2f suites=GCM-AES-XPN-256,GCM-AES-128 offset=0 policy=must-secure mtu=1500
 //	fault 1.25s loss - 3s 0.4
 //	fault 2s cut ab 5s 0
 type Script struct {
 	Seed    uint64
 	Length  time.Duration // of the time of faults; healing comes after
+	Hold    time.Duration // for which the group must then stay one, before a rekey and after it
 	Members []Spec
 	Faults  []Fault
 }
@@ -83,7 +85,7 @@ func (s Spec) String() string {
 // String is the script's text.
 func (s Script) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "seed %d\nlength %v\n", s.Seed, s.Length)
+	fmt.Fprintf(&b, "seed %d\nlength %v\nhold %v\n", s.Seed, s.Length, s.Hold)
 	for _, m := range s.Members {
 		fmt.Fprintln(&b, m)
 	}
@@ -114,6 +116,8 @@ func (s *Script) parse(words []string) (err error) {
 		s.Seed, err = strconv.ParseUint(words[1], 10, 64)
 	case len(words) == 2 && words[0] == "length":
 		s.Length, err = time.ParseDuration(words[1])
+	case len(words) == 2 && words[0] == "hold":
+		s.Hold, err = time.ParseDuration(words[1])
 	case len(words) > 2 && words[0] == "member":
 		var m Spec
 		m, err = parseMember(words[1], words[2:])
@@ -123,7 +127,7 @@ func (s *Script) parse(words []string) (err error) {
 		f, err = parseFault(words[1:])
 		s.Faults = append(s.Faults, f)
 	default:
-		err = fmt.Errorf("%q is none of seed N, length D, member NAME KEY=VALUE..., fault AT KIND WHO FOR X", strings.Join(words, " "))
+		err = fmt.Errorf("%q is none of seed N, length D, hold D, member NAME KEY=VALUE..., fault AT KIND WHO FOR X", strings.Join(words, " "))
 	}
 	return err
 }

@@ -76,7 +76,7 @@ func TestScriptsThatCannotBeAreRefusedWithTheirLine(t *testing.T) {
 
 // quiet is a world of three in which nothing goes wrong.
 func quiet(faults ...Fault) Script {
-	s := Script{Seed: 1, Length: 20 * time.Second, Faults: faults}
+	s := Script{Seed: 1, Length: 20 * time.Second, Hold: minHold, Faults: faults}
 	for n := range 3 {
 		s.Members = append(s.Members, Spec{Name: string(rune('a' + n)), SCI: n + 1, Priority: 16,
 			Keys: []Key{{1, mka.Primary}}, Suites: []secy.CipherSuite{secy.GCMAESXPN128}, Offset: secy.Offset0, MTU: 1500})
@@ -176,7 +176,7 @@ func TestWorldThatDoesNotHoldIsAViolation(t *testing.T) {
 	}{
 		"no healing":           {quiet(), lose(10 * time.Second), "16s after the last fault"},
 		"no agreement":         {disjoint, nil, "16s after the last fault"},
-		"loss without a fault": {quiet(), lose(20*time.Second + HealTime), "without a fault"},
+		"loss without a fault": {quiet(), lose(20*time.Second + minHold), "without a fault"},
 		"a panic": {quiet(), func(l *mkatest.LAN) {
 			l.Order = func(_ *mkatest.Member, op secy.Op) { panic("of " + op.Kind.String()) }
 		}, "panic: of Configure"},

@@ -21,8 +21,6 @@ const (
 	// HealTime is within which a group is one again after the last fault: peers expire after Life Time, a SAK may have to
 	// wait for another Life Time, and hellos tell of both. It is doubled where clocks disagree by percents.
 	HealTime = 2*mka.LifeTime + 2*mka.HelloTime
-	// calmTime is for how long a group that has healed must then stay one, a rekey in the middle.
-	calmTime = mka.LifeTime + 2*mka.HelloTime
 )
 
 // A Result is what came of a world.
@@ -213,16 +211,15 @@ func (w *world) schedule(f Fault) {
 
 // run lets d pass, or the time to the first violation.
 func (w *world) run(d time.Duration) {
-	w.watch(d, func() {})
+	w.until(d, func() bool { return false })
 }
 
-// watch is run with something to be done after each event.
-func (w *world) watch(d time.Duration, after func()) {
+// until is run that ends when enough, which is asked after each event.
+func (w *world) until(d time.Duration, enough func() bool) {
 	start := w.lan.Now
 	w.lan.RunUntil(d, func() bool {
 		w.result.Events++
-		after()
-		return len(w.result.Violations) > 0
+		return enough() || len(w.result.Violations) > 0
 	})
 	w.result.Time += w.lan.Now.Sub(start)
 }
@@ -234,18 +231,17 @@ func (w *world) heal() {
 	}
 	start, whole := w.lan.Now, w.lan.Now
 	w.did = -1
-	look := func() {
+	w.until(w.bound()+w.script.Hold, func() bool {
 		if before := w.apart; w.look() != "" || before != "" {
 			whole = w.lan.Now
 		}
-	}
-	w.result.Failing = w.failures
-	bound := w.bound()
-	w.watch(bound, look)
-	w.result.Healed = whole.Sub(start)
-	if w.apart != "" && len(w.result.Violations) == 0 {
-		w.Errorf("at %d ms: %v after the last fault: %s", int64(w.lan.Now)/1e6, bound, w.apart)
-	}
+		late := w.lan.Now > start.Add(w.bound())
+		if w.apart != "" && late {
+			w.Errorf("at %d ms: %v after the last fault: %s", int64(w.lan.Now)/1e6, w.bound(), w.apart)
+		}
+		return w.apart == "" && w.lan.Now >= whole.Add(w.script.Hold)
+	})
+	w.result.Healed, w.result.Failing = whole.Sub(start), w.failures
 	w.calm()
 }
 
@@ -274,20 +270,19 @@ func (w *world) bound() time.Duration {
 	return bound - bound/1_000_000*time.Duration(slowest)
 }
 
-// calm wants the group to stay one while nothing but a rekey happens.
+// calm wants the group to stay one through a rekey.
 func (w *world) calm() {
-	together := func() {
-		if apart := w.look(); apart != "" && len(w.result.Violations) == 0 {
-			w.Errorf("at %d ms: without a fault: %s", int64(w.lan.Now)/1e6, apart)
-		}
-	}
-	w.watch(calmTime/2, together)
 	for _, s := range w.all {
 		if len(w.result.Violations) == 0 {
 			w.try(s, mka.RekeyRequested{}, mka.ErrNotKeyServer)
 		}
 	}
-	w.watch(calmTime/2, together)
+	w.until(w.script.Hold, func() bool {
+		if apart := w.look(); apart != "" {
+			w.Errorf("at %d ms: without a fault: %s", int64(w.lan.Now)/1e6, apart)
+		}
+		return false
+	})
 }
 
 func (s Script) has(kind string) bool {
