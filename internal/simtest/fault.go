@@ -1,6 +1,7 @@
 package main
 
 import (
+	"slices"
 	"time"
 
 	"mkad/mka"
@@ -133,8 +134,16 @@ func (w *world) flood(f Fault) func() {
 	return nil
 }
 
+// restart lets processes end and begin again. In a group that has healed it meets followers only: another key server is
+// a gap that CP has (Figure 12-2, chgdServer).
 func (w *world) restart(f Fault) func() {
 	return w.each(f, func(s *station) func() {
+		if w.healed {
+			if s.Status().KeyServer {
+				return nil
+			}
+			w.excuse(s)
+		}
 		s.Restart()
 		s.downs++
 		s.up = false
@@ -220,4 +229,10 @@ func (w *world) removeKey(f Fault) func() {
 		s.hold(int(f.X), -1)
 		return func() { s.hold(int(f.X), 1) }
 	})
+}
+
+// excuse takes a member out of those who must stay together, if two are left.
+func (w *world) excuse(s *station) {
+	others := slices.DeleteFunc(slices.Clone(w.together), func(m *mkatest.Member) bool { return m == s.Member })
+	w.together, w.did = others, -1
 }

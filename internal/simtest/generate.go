@@ -36,7 +36,12 @@ func Generate(seed uint64) Script {
 	if g.one(8) {
 		g.rollOver(&s)
 	}
-	slices.SortStableFunc(s.Faults, func(a, b Fault) int { return int(a.At - b.At) })
+	for range 1 + g.IntN(4) {
+		g.calm(&s)
+	}
+	byTime := func(a, b Fault) int { return int(a.At - b.At) }
+	slices.SortStableFunc(s.Faults, byTime)
+	slices.SortStableFunc(s.Calm, byTime)
 	return s
 }
 
@@ -120,6 +125,48 @@ func (g generator) fault(s *Script) Fault {
 		g.befall(s, &f)
 	}
 	return f
+}
+
+// calm adds what a group must bear without being apart for a moment. Nobody is away twice: together that could be for Life
+// Time.
+func (g generator) calm(s *Script) {
+	f := Fault{At: g.between(0, minHold), Kind: pick(g, "rekey", "rekey", "exhaust", "restart", "stall", "duplicate", "echo",
+		"flood", "jitter", "skew", "slow", "roll"), Who: g.some(s, 1), For: g.between(0, mka.LifeTime/2)}
+	switch f.Kind {
+	case "rekey":
+		f.Who = g.some(s, len(s.Members)) // one of them is key server
+	case "exhaust":
+		f.X = 0
+	case "duplicate", "echo":
+		f.Who, f.X = "-", share(g.Float64())
+	case "flood":
+		f.Who, f.X = "-", pick[float64](g, 1, 5, 40)
+	case "jitter":
+		f.Who, f.X = "-", pick[float64](g, 1, 30, 400)
+	case "skew":
+		f.X = float64(g.Int64N(40_001) - 20_000)
+	case "slow":
+		f.X = pick[float64](g, 5, 100, 1000)
+	case "roll":
+		s.Calm = append(s.Calm, g.newKey(s)...)
+		return
+	}
+	away := func(f Fault) bool { return f.Kind == "restart" || f.Kind == "stall" }
+	if !away(f) || !slices.ContainsFunc(s.Calm, away) {
+		s.Calm = append(s.Calm, f)
+	}
+}
+
+// newKey gives everybody a third CAK and then takes the others from them, at each member when its operator comes to it,
+// but never so soon that the new one cannot have found its peers: two hellos.
+func (g generator) newKey(s *Script) (orders []Fault) {
+	for _, m := range s.Members {
+		orders = append(orders, Fault{g.between(0, minHold-3*mka.HelloTime), "key", m.Name, time.Hour, 3})
+		for _, k := range m.Keys {
+			orders = append(orders, Fault{minHold - g.between(0, mka.HelloTime), "nokey", m.Name, time.Hour, float64(k.N)})
+		}
+	}
+	return orders
 }
 
 // befall chooses whom a fault of members meets, and how hard.

@@ -24,12 +24,17 @@ import (
 //	member a sci=2 priority=16 keys=1p,2f suites=GCM-AES-XPN-256,GCM-AES-128 offset=0 policy=must-secure mtu=1500
 //	fault 1.25s loss - 3s 0.4
 //	fault 2s cut ab 5s 0
+//	calm 1s rekey a 0s 0
+//
+// A line that begins with calm is a fault, or an order, that comes when the group has healed, by the time since: the
+// group must stay one through it.
 type Script struct {
 	Seed    uint64
 	Length  time.Duration // of the time of faults; healing comes after
-	Hold    time.Duration // for which the group must then stay one, before a rekey and after it
+	Hold    time.Duration // for which the group must then stay one, without a fault and then through Calm
 	Members []Spec
 	Faults  []Fault
+	Calm    []Fault // what a healed group must bear
 }
 
 // A Spec is how a member is configured.
@@ -63,9 +68,9 @@ type Fault struct {
 	X    float64 // what it means depends on the kind
 }
 
-// String is the fault's line.
+// String is the fault's line without its first word.
 func (f Fault) String() string {
-	return fmt.Sprintf("fault %v %s %s %v %s", f.At, f.Kind, f.Who, f.For, strconv.FormatFloat(f.X, 'g', -1, 64))
+	return fmt.Sprintf("%v %s %s %v %s", f.At, f.Kind, f.Who, f.For, strconv.FormatFloat(f.X, 'g', -1, 64))
 }
 
 // String is the member's line.
@@ -90,7 +95,10 @@ func (s Script) String() string {
 		fmt.Fprintln(&b, m)
 	}
 	for _, f := range s.Faults {
-		fmt.Fprintln(&b, f)
+		fmt.Fprintln(&b, "fault", f)
+	}
+	for _, f := range s.Calm {
+		fmt.Fprintln(&b, "calm", f)
 	}
 	return b.String()
 }
@@ -122,12 +130,13 @@ func (s *Script) parse(words []string) (err error) {
 		var m Spec
 		m, err = parseMember(words[1], words[2:])
 		s.Members = append(s.Members, m)
-	case len(words) == 6 && words[0] == "fault":
+	case len(words) == 6 && (words[0] == "fault" || words[0] == "calm"):
+		list := map[string]*[]Fault{"fault": &s.Faults, "calm": &s.Calm}[words[0]]
 		var f Fault
 		f, err = parseFault(words[1:])
-		s.Faults = append(s.Faults, f)
+		*list = append(*list, f)
 	default:
-		err = fmt.Errorf("%q is none of seed N, length D, hold D, member NAME KEY=VALUE..., fault AT KIND WHO FOR X", strings.Join(words, " "))
+		err = fmt.Errorf("%q is none of seed N, length D, hold D, member NAME KEY=VALUE..., fault or calm AT KIND WHO FOR X", strings.Join(words, " "))
 	}
 	return err
 }

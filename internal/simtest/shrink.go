@@ -25,10 +25,12 @@ func Shrink(s Script, fails func(Script) bool) Script {
 	}
 	for before := ""; before != s.String() && left > 0; {
 		before = s.String()
-		for n := len(s.Faults); n > 0; n /= 2 {
-			for i := 0; i < len(s.Faults); {
-				if !try(s.withoutFaults(i, min(i+n, len(s.Faults)))) {
-					i += n
+		for _, list := range [...]func(*Script) *[]Fault{faultsOf, calmOf} {
+			for n := len(*list(&s)); n > 0; n /= 2 {
+				for i := 0; i < len(*list(&s)); {
+					if !try(s.without(list, i, min(i+n, len(*list(&s))))) {
+						i += n
+					}
 				}
 			}
 		}
@@ -43,8 +45,12 @@ func Shrink(s Script, fails func(Script) bool) Script {
 	return s
 }
 
-func (s Script) withoutFaults(from, to int) Script {
-	s.Faults = slices.Delete(slices.Clone(s.Faults), from, to)
+func faultsOf(s *Script) *[]Fault { return &s.Faults }
+func calmOf(s *Script) *[]Fault   { return &s.Calm }
+
+func (s Script) without(list func(*Script) *[]Fault, from, to int) Script {
+	of := list(&s)
+	*of = slices.Delete(slices.Clone(*of), from, to)
 	return s
 }
 
@@ -52,10 +58,13 @@ func (s Script) withoutFaults(from, to int) Script {
 func (s Script) withoutMember(i int) Script {
 	name := s.Members[i].Name
 	s.Members = slices.Delete(slices.Clone(s.Members), i, i+1)
-	s.Faults = slices.Clone(s.Faults)
-	for i := range s.Faults {
-		if s.Faults[i].Who = strings.ReplaceAll(s.Faults[i].Who, name, ""); s.Faults[i].Who == "" {
-			s.Faults[i].Who = "-"
+	for _, list := range [...]*[]Fault{&s.Faults, &s.Calm} {
+		*list = slices.Clone(*list)
+		for i := range *list {
+			f := &(*list)[i]
+			if f.Who = strings.ReplaceAll(f.Who, name, ""); f.Who == "" {
+				f.Who = "-"
+			}
 		}
 	}
 	return s

@@ -176,7 +176,7 @@ func TestWorldThatDoesNotHoldIsAViolation(t *testing.T) {
 	}{
 		"no healing":           {quiet(), lose(10 * time.Second), "16s after the last fault"},
 		"no agreement":         {disjoint, nil, "16s after the last fault"},
-		"loss without a fault": {quiet(), lose(20*time.Second + minHold), "without a fault"},
+		"loss without a fault": {quiet(), lose(20*time.Second + minHold), "without a fault that excuses it"},
 		"a panic": {quiet(), func(l *mkatest.LAN) {
 			l.Order = func(_ *mkatest.Member, op secy.Op) { panic("of " + op.Kind.String()) }
 		}, "panic: of Configure"},
