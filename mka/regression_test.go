@@ -256,3 +256,22 @@ func TestMemberThatReportsExhaustionForEveryKeyGetsOneALifeTime(t *testing.T) {
 		t.Errorf("%d SAKs in 30 s, want one each Life Time at most", n)
 	}
 }
+
+// Clause: 802.1X-2020 9.10 (R86): a lowest PN is raised only where there is a receive SA
+func TestLowestPNOfAKeyThatWeDoNotReceiveItsSenderWithIsNotEnforced(t *testing.T) {
+	w, m, p := following(t, secy.GCMAES128)
+	addSecond(m, mka.Primary)
+	q := w.AddPeer(3, ckn2, cak2())
+	p.Priority, q.Priority = 1, 0
+	p.Say()
+	q.Talk()
+	w.until("the second CA is principal", time.Second, func() bool { return principal(m) == ckn2 })
+	mark := m.Mark()
+	q.Use = p.Use
+	q.Use.DelayProtect, q.Use.Latest.LPN = true, 7
+	q.Say()
+	w.Run(time.Second) // the SecY panics at a receive SA that is not there
+	if n := m.Since(mark).Count(secy.OpRaiseLowestPN); n != 0 {
+		t.Errorf("%d orders to raise what is not there", n)
+	}
+}

@@ -292,10 +292,11 @@ func (p *participant) useOf(u *eapol.KeyUse, high uint32) keyUse {
 }
 
 // raise enforces a peer's lowest acceptable PN, as its Delay Protect bit asks (9.10). Without the upper half of an XPN
-// there is nothing to enforce.
+// there is nothing to enforce, and nothing to enforce it on where we do not receive the peer with this key: the key may
+// be another CA's, or have gone to a life of the peer that we never heard.
 func (p *participant) raise(sci secy.SCI, u *eapol.KeyUse, m *eapol.MKPDU, high uint32, out *Output) {
 	y := p.kay.keyOf(u.KI.KeyID())
-	if y == nil || y == p.kay.cp.next || y.suite.XPN() && !m.XPN.Present {
+	if y == nil || y == p.kay.cp.next || !y.has(sci) || y.suite.XPN() && !m.XPN.Present {
 		return
 	}
 	pn := secy.PN(u.LPN)
