@@ -60,6 +60,7 @@ type cp struct {
 	portValid       bool
 	controlledPort  bool // controlledPortEnabled
 	toldControlled  bool // what the SecY was last told of it
+	unsureOfPort    bool // the SecY has refused to open or to close it: it may be either
 	misconfigured   bool // the SecY has refused its settings
 	transmitAt      Time // when transmitWhen has run down
 	retireAt        Time // when retireWhen has run down
@@ -311,12 +312,13 @@ func (k *KaY) configure(out *Output) {
 	out.op(op)
 }
 
-// tellControlledPort tells the SecY whether the Controlled Port may carry traffic, when that has changed.
+// tellControlledPort tells the SecY whether the Controlled Port may carry traffic, when that has changed or did not
+// come to pass.
 func (k *KaY) tellControlledPort(out *Output) {
-	if k.cp.controlledPort == k.cp.toldControlled {
+	if k.cp.controlledPort == k.cp.toldControlled && !k.cp.unsureOfPort {
 		return
 	}
-	k.cp.toldControlled = k.cp.controlledPort
+	k.cp.toldControlled, k.cp.unsureOfPort = k.cp.controlledPort, false
 	out.op(secy.Op{Kind: secy.OpControlledPort, Enabled: k.cp.controlledPort})
 }
 

@@ -210,7 +210,7 @@ func (k *KaY) failed(now Time, y *key, r secy.Report, out *Output) {
 	}
 	switch r.Op {
 	case secy.OpControlledPort:
-		c.toldControlled = !c.controlledPort
+		c.unsureOfPort = true
 		c.retryAt = min(c.retryAt, now.Add(c.retryGap()))
 	case secy.OpConfigure:
 		c.misconfigured = true

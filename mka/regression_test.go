@@ -275,3 +275,25 @@ func TestLowestPNOfAKeyThatWeDoNotReceiveItsSenderWithIsNotEnforced(t *testing.T
 		t.Errorf("%d orders to raise what is not there", n)
 	}
 }
+
+// Clause: 802.1X-2020 12.4 (controlledPortEnabled): closed while the SAs change
+func TestControlledPortThatTheSecYDidNotCloseIsClosedBeforeTheNextSAK(t *testing.T) {
+	w, m, p := serving(t, shouldSecure)
+	m.SecY.Fail = failing(secy.OpControlledPort, 1)
+	p.Hush()
+	w.until("in clear", 2*mka.LifeTime, m.KaY.InClear) // it was to be closed, and then opened, at once
+	mark := m.Mark()
+	p.Rejoin()
+	if !p.Follow(m) {
+		t.Fatalf("not secured again: %+v", m.Status())
+	}
+	var told []bool
+	for _, op := range m.Since(mark).Ops {
+		if op.Kind == secy.OpControlledPort {
+			told = append(told, op.Enabled)
+		}
+	}
+	if !slices.Equal(told, []bool{false, true}) {
+		t.Errorf("ordered the Controlled Port to be %v, want closed and then open", told)
+	}
+}
