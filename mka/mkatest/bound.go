@@ -1,6 +1,8 @@
 package mkatest
 
 import (
+	"slices"
+
 	"mkad/eapol"
 	"mkad/mka"
 	"mkad/secy"
@@ -66,6 +68,20 @@ func (c *Checker) bounded(m *Member) {
 		if len(p.Peers) > c.MaxPeers {
 			c.errorf("%s keeps %d peers", m.Name, len(p.Peers))
 		}
+	}
+}
+
+// claims checks what an MKPDU says of its sender's use of a key.
+func (c *Checker) claims(m *Member, u *eapol.KeyUse) {
+	key, s := u.KI.KeyID(), &m.SecY
+	if u.KI.IsZero() || s.failed {
+		return
+	}
+	if u.Rx && !slices.Contains(s.receiving, key) {
+		c.errorf("%s says that it receives with %s", m.Name, key)
+	}
+	if tx, ok := s.Find(0, key); u.Tx && (!ok || !tx.On) {
+		c.errorf("%s says that it transmits with %s", m.Name, key)
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 //   - no two SCIs have one SSCI of a key, and a receive SA agrees with the transmit SA of its sender;
 //   - where traffic flows already, a key server transmits with a new key when all its live peers can receive it or Life
 //     Time has passed, and a follower when its key server has begun to;
+//   - nobody says that it receives or transmits with a key with which its SecY does not, for others go by it;
 //   - no Message Number is sent twice under one MI, nobody is listed twice, and nobody lists itself;
 //   - a lowest acceptable PN is never 0, never above the true one, never lower than before;
 //   - a Controlled Port that must be secure is never open in clear, and sends nothing in clear;
@@ -218,6 +219,8 @@ func (c *Checker) frame(from Station, frame []byte) {
 	}
 	c.mns[b.MI] = b.MN
 	c.fits(m, frame, p)
+	c.claims(m, &p.SAKUse.Latest)
+	c.claims(m, &p.SAKUse.Old)
 	c.lists(m, p)
 	c.distributed(m, p)
 	c.lowestPN(m, b.MI, p.SAKUse.Latest, p.XPN.LatestHigh)

@@ -188,6 +188,16 @@ func TestCheckerSeesWhatMayNotBe(t *testing.T) {
 			s.a.SecY.Ops = append(s.a.SecY.Ops, secy.Op{})
 			s.Done(s.a)
 		}, "keeps 1 peers"},
+		"a key that it says to receive with": {func(s *scene) {
+			s.Tap(s.a, s.p.Next(func(m *eapol.MKPDU) {
+				m.SAKUse = eapol.SAKUse{Present: true, Latest: eapol.KeyUse{KI: eapol.KI{KN: 9}, Rx: true, LPN: 1}}
+			}))
+		}, "says that it receives"},
+		"a key that it says to transmit with": {func(s *scene) {
+			s.Tap(s.a, s.p.Next(func(m *eapol.MKPDU) {
+				m.SAKUse = eapol.SAKUse{Present: true, Old: eapol.KeyUse{KI: eapol.KI{KN: 9}, Tx: true, LPN: 1}}
+			}))
+		}, "says that it transmits"},
 		"an MKPDU longer than the MTU": {func(s *scene) {
 			s.Tap(s.a, s.p.Next(func(m *eapol.MKPDU) {
 				for n := range byte(90) {
