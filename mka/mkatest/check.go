@@ -17,6 +17,7 @@ import (
 //     Time has passed, and a follower when its key server has begun to;
 //   - nobody says that it receives or transmits with a key with which its SecY does not, for others go by it;
 //   - no Message Number is sent twice under one MI, nobody is listed twice, and nobody lists itself;
+//   - the Message Number that is heard of a live peer only grows;
 //   - a lowest acceptable PN is never 0, never above the true one, never lower than before;
 //   - a Controlled Port that must be secure is never open in clear, and sends nothing in clear;
 //   - who says that it is secured is;
@@ -33,6 +34,7 @@ type Checker struct {
 	members map[secy.KeyID]string // the Live list of an XPN SAK
 	sscis   map[nonce]secy.SCI
 	mns     map[eapol.MI]eapol.MN
+	heard   map[eapol.MI][]eapol.ListedPeer // the Live list that was last sent under an MI
 	lpns    map[lpn]secy.PN
 	since   map[receiving]mka.Time // by the member's clock
 	dropped map[receiving]mka.Time // when it ended what since tells, by the LAN's clock
@@ -68,7 +70,8 @@ type receiving struct {
 func Check(l *LAN, tb TB) *Checker {
 	c := &Checker{MaxPeers: 100, lan: l, tb: tb, pns: map[nonceSpace]secy.PN{}, saks: map[secy.KeyID]Fingerprint{},
 		kis: map[Fingerprint]secy.KeyID{}, members: map[secy.KeyID]string{},
-		sscis: map[nonce]secy.SCI{}, mns: map[eapol.MI]eapol.MN{}, lpns: map[lpn]secy.PN{},
+		sscis: map[nonce]secy.SCI{}, mns: map[eapol.MI]eapol.MN{},
+		heard: map[eapol.MI][]eapol.ListedPeer{}, lpns: map[lpn]secy.PN{},
 		since: map[receiving]mka.Time{}, dropped: map[receiving]mka.Time{}, owners: map[secy.KeyID]*Member{}, begun: map[secy.KeyID]bool{}}
 	tap, order := l.Tap, l.Order
 	l.Data, l.Done = c.data, c.done
@@ -237,6 +240,20 @@ func (c *Checker) lists(m *Member, p *eapol.MKPDU) {
 			seen[q.MI] = true
 		}
 	}
+	c.forwards(m, p)
+}
+
+// forwards checks that the Message Number heard of a live peer does not go back: then a replay was accepted (9.4.2).
+func (c *Checker) forwards(m *Member, p *eapol.MKPDU) {
+	before := c.heard[p.Basic.MI]
+	for _, q := range p.Live.Peers {
+		for _, was := range before {
+			if was.MI == q.MI && was.MN > q.MN {
+				c.errorf("%s has heard MN %d of %s after %d", m.Name, q.MN, q.MI, was.MN)
+			}
+		}
+	}
+	c.heard[p.Basic.MI] = append(before[:0], p.Live.Peers...)
 }
 
 // distributed checks that an XPN SAK travels beside one Live list: its SSCIs follow from that.

@@ -198,6 +198,10 @@ func TestCheckerSeesWhatMayNotBe(t *testing.T) {
 				m.SAKUse = eapol.SAKUse{Present: true, Old: eapol.KeyUse{KI: eapol.KI{KN: 9}, Tx: true, LPN: 1}}
 			}))
 		}, "says that it transmits"},
+		"a replay that was accepted": {func(s *scene) {
+			s.Tap(s.a, s.p.Next())
+			s.Tap(s.a, s.p.Next(func(m *eapol.MKPDU) { m.Live.Peers[0].MN-- }))
+		}, "has heard MN"},
 		"an MKPDU longer than the MTU": {func(s *scene) {
 			s.Tap(s.a, s.p.Next(func(m *eapol.MKPDU) {
 				for n := range byte(90) {
