@@ -247,3 +247,21 @@ func TestVersionFallsBackForAPeerThatAnswersNoHigherOne(t *testing.T) {
 		t.Errorf("version %d when nobody is left, want 3", v)
 	}
 }
+
+// Clause: 802.1X-2020 12.4 (retireDelay); decision on suites: 3 s from when a member can take the SAK
+func TestPeerThatIsStillToRetireASAKIsNotJudgedToRefuseTheSuiteOfTheNext(t *testing.T) {
+	w, m, p := serving(t) // p announces nothing
+	w.Run(10 * time.Second)
+	was := m.SecY.Tx
+	m.MustStep(mka.RekeyRequested{})
+	w.until("the next SAK is in use", time.Second, func() bool { return m.SecY.Tx != was })
+	p.Takes = func(secy.CipherSuite) bool { return false }
+	m.MustStep(mka.RekeyRequested{})
+	w.Run(mka.SAKRetireTime + 100*time.Millisecond)
+	p.Takes = nil
+	w.Run(mka.HelloTime)
+	if n := m.Count(mka.EventSuiteRefused); n != 0 {
+		t.Errorf("its suite was judged to be refused %d times", n)
+	}
+	w.connectedTo(m, p)
+}

@@ -237,7 +237,7 @@ func (p *participant) fillDistributedSAK(now Time, m *eapol.MKPDU) {
 		o.sent = true
 		p.offered, p.offeredAt = true, now
 	}
-	if !o.judged {
+	if !o.judged && y != p.kay.cp.next { // else we too are still to retire another first
 		o.judged, o.judgeAt = true, now.Add(SuiteTime)
 	}
 	if !y.suite.XPN() {
