@@ -18,9 +18,10 @@ const (
 	lanDelay = 100 * time.Microsecond
 	// echoDelay is how much later a frame that somebody has kept may be sent again.
 	echoDelay = 10 * time.Second
-	// HealTime is within which a group is one again after the last fault: peers expire after Life Time, a SAK may have to
-	// wait for another Life Time, and hellos tell of both. It is doubled where clocks disagree by percents.
-	HealTime = 2*mka.LifeTime + 2*mka.HelloTime
+	// HealTime is within which a group is one again after the last fault: a Life Time until the last who lists us from
+	// before forgets us, one until we take what it has listed for too old, one for which a SAK may have to wait while others
+	// are about to become live (9.4.3, 9.8), and hellos that tell of it.
+	HealTime = 3*mka.LifeTime + 2*mka.HelloTime
 )
 
 // A Result is what came of a world.
@@ -230,9 +231,7 @@ func (w *world) until(d time.Duration, enough func() bool) {
 
 // heal wants the group to become one within the bound, and to stay one.
 func (w *world) heal() {
-	if w.script.has("echo") {
-		w.run(echoDelay)
-	}
+	w.run(w.script.onTheWay())
 	start, whole := w.lan.Now, w.lan.Now
 	w.did, w.together = -1, w.lan.Members
 	w.until(w.bound()+w.script.Hold, func() bool {
@@ -288,11 +287,15 @@ func (w *world) calm() {
 	})
 }
 
-func (s Script) has(kind string) bool {
+// onTheWay is how long frames from the time of faults may still arrive.
+func (s Script) onTheWay() (longest time.Duration) {
 	for _, f := range s.Faults {
-		if f.Kind == kind {
-			return true
+		switch f.Kind {
+		case "echo":
+			longest = max(longest, echoDelay)
+		case "delay", "jitter":
+			longest = max(longest, time.Duration(f.X*float64(time.Millisecond)))
 		}
 	}
-	return false
+	return longest
 }
