@@ -44,6 +44,13 @@ func NewNamespace() (*Namespace, error) {
 // goroutine ever runs inside the namespace by accident. Programs started from it die with it.
 func (n *Namespace) live(ready chan<- error) {
 	runtime.LockOSThread()
+	if unix.Gettid() == unix.Getpid() { // this thread lasts as long as the program, and so would the namespace
+		other := make(chan error)
+		go n.live(other)
+		ready <- <-other
+		runtime.UnlockOSThread()
+		return
+	}
 	err := n.enter()
 	ready <- err
 	if err != nil {

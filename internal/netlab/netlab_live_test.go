@@ -50,6 +50,17 @@ func inode(t *testing.T, path string) uint64 {
 	return st.Ino
 }
 
+// Clause: none; the first thread of a program ends with it, and would keep a namespace that was closed.
+func TestNamespaceNeverTakesTheFirstThread(t *testing.T) {
+	before := inode(t, "/proc/self/ns/net")
+	for range 20 { // one for each thread that may be idle
+		namespace(t)
+	}
+	if inode(t, "/proc/self/ns/net") != before {
+		t.Error("the program's first thread lives in a namespace of the lab")
+	}
+}
+
 func TestDoRunsInsideTheNamespace(t *testing.T) {
 	n := namespace(t)
 	outside := inode(t, "/proc/thread-self/ns/net")
