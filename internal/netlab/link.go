@@ -54,6 +54,22 @@ func enslave(h *netlink.Handle, bridge *netlink.Bridge, ports []string) error {
 	return nil
 }
 
+// Take moves a device of the calling thread's network namespace into n, down and under the name as. Hardware goes to the
+// machine's first namespace when n is no more; where its name is taken there, it gets another one.
+func (n *Namespace) Take(device, as string) error {
+	link, err := netlink.LinkByName(device)
+	if err == nil {
+		err = netlink.LinkSetDown(link)
+	}
+	if err == nil {
+		err = netlink.LinkSetNsFd(link, int(n.file.Fd()))
+	}
+	if err != nil {
+		return fmt.Errorf("take %s into a namespace: %w", device, err)
+	}
+	return n.change("rename", device, func(h *netlink.Handle, l netlink.Link) error { return h.LinkSetName(l, as) })
+}
+
 // SetUp brings a device administratively up.
 func (n *Namespace) SetUp(device string) error {
 	return n.change("bring up", device, func(h *netlink.Handle, l netlink.Link) error { return h.LinkSetUp(l) })

@@ -40,6 +40,22 @@ func (n *Namespace) openSocket(device string, etherType uint16) (file *os.File, 
 	return file, nil
 }
 
+// Send sends frames from a device, each from its destination address on, without FCS. It returns once the kernel has
+// taken them; a device that refuses one is an error.
+func (n *Namespace) Send(device string, frames ...[]byte) error {
+	file, err := n.openSocket(device, 0)
+	if err != nil {
+		return err
+	}
+	for _, frame := range frames {
+		if _, sent := file.Write(frame); sent != nil {
+			err = fmt.Errorf("send on %s: %w", device, sent)
+			break
+		}
+	}
+	return errors.Join(err, file.Close())
+}
+
 // openBound binds last: a socket made with a protocol hears every device until it is bound.
 func openBound(index int, etherType uint16) (*os.File, error) {
 	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
