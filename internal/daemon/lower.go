@@ -83,6 +83,9 @@ func (p *port) tryAttach() error {
 	if err := linkwatch.Lowerable(p.link); err != nil {
 		return err
 	}
+	if err := linkwatch.Occupied(p.link); err != nil {
+		return err
+	}
 	if err := p.closeLower(); err != nil {
 		return err
 	}

@@ -39,10 +39,11 @@ const (
 	UnfitTeamSlave
 	UnfitPart // of something else than a bridge, a bond or a team
 	UnfitMacvlanParent
+	UnfitOccupied // another program speaks EAPOL on it
 )
 
 var unfitNames = [...]string{"", "loopback", "not-ethernet", "bridge-port", "bond-slave", "team-slave", "part",
-	"macvlan-parent"}
+	"macvlan-parent", "occupied"}
 
 // String is the reason in one word.
 func (u Unfit) String() string {
@@ -56,7 +57,7 @@ func (u Unfit) String() string {
 type UnfitError struct {
 	Interface string
 	Reason    Unfit
-	Other     string // the device that is in the way; "" for UnfitLoopback and UnfitNotEthernet
+	Other     string // the device or program that is in the way; "" for UnfitLoopback and UnfitNotEthernet
 }
 
 // Error names the device, the reason and the remedy.
@@ -70,6 +71,8 @@ func (e *UnfitError) remedy() string {
 		return "nothing leaves the host through it; name a network card"
 	case UnfitNotEthernet:
 		return "MACsec protects Ethernet frames; name an Ethernet device"
+	case UnfitOccupied:
+		return fmt.Sprintf("%s speaks 802.1X on it; have it leave %s alone", e.Other, e.Interface)
 	case UnfitMacvlanParent:
 		return fmt.Sprintf("%s takes frames from it in clear; put %s on the Controlled Port instead", e.Other, e.Other)
 	}
