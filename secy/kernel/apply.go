@@ -71,9 +71,9 @@ func (d *Device) carryOut(op secy.Op) error {
 	return err
 }
 
-// notice looks whether an error comes from the device being gone.
+// notice looks whether an error comes from the device being gone, alone or with the whole module.
 func (d *Device) notice(err error) {
-	if !errors.Is(err, unix.ENODEV) || d.err != nil {
+	if !errors.Is(err, unix.ENODEV) && !errors.Is(err, unix.ENOENT) || d.err != nil {
 		return
 	}
 	if _, err := d.kernel.link(d.index, ""); errors.Is(err, unix.ENODEV) {

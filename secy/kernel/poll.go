@@ -1,10 +1,7 @@
 package kernel
 
 import (
-	"errors"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"mkad/secy"
 )
@@ -103,8 +100,7 @@ func (d *Device) watch() {
 // poll looks for what has changed by itself.
 func (d *Device) poll() {
 	err := d.refresh()
-	if errors.Is(err, unix.ENODEV) {
-		d.lose(err)
+	if d.notice(err); d.err != nil {
 		return
 	}
 	if err != nil {

@@ -50,6 +50,19 @@ func TestStoppedTransmitSAIsTakenForExhausted(t *testing.T) {
 	})
 }
 
+// Clause: none; the module takes its devices and its family away, so that the SecY cannot even be asked for.
+func TestRemovedModuleLosesTheDevice(t *testing.T) {
+	inLab(t, func(l *lab) {
+		secured(l)
+		l.k.ReloadModule()
+		l.k.NoModule = true
+		l.pass(pollTime)
+		if err := l.Err(); err == nil || !strings.Contains(err.Error(), "macsec0 is gone") {
+			t.Errorf("Err is %v", err)
+		}
+	})
+}
+
 func TestSamplesAreNotOlderThanTheirBound(t *testing.T) {
 	inLab(t, func(l *lab) {
 		s := secured(l).secY()
