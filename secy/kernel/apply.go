@@ -36,7 +36,7 @@ func (d *Device) Apply(op secy.Op, dst []secy.Report) []secy.Report {
 	}
 	switch {
 	case err != nil:
-		return append(dst, secy.Report{Kind: secy.ReportFailed, Key: op.Key, Op: op.Kind, Err: err.Error()})
+		return append(dst, secy.Report{Kind: secy.ReportFailed, Key: op.Key, Op: op.Kind, SCI: op.SCI, Err: err.Error()})
 	case op.Kind == secy.OpEnableReceive:
 		return append(dst, secy.Report{Kind: secy.ReportReceiving, Key: op.Key})
 	case op.Kind == secy.OpEnableTransmit:

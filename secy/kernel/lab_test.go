@@ -131,7 +131,7 @@ func (l *lab) refuse(op secy.Op, says string) {
 	l.t.Helper()
 	got := l.apply(op)
 	if len(got) != 1 || got[0].Kind != secy.ReportFailed || got[0].Op != op.Kind || got[0].Key != op.Key ||
-		!strings.Contains(got[0].Err, says) {
+		got[0].SCI != op.SCI || !strings.Contains(got[0].Err, says) {
 		l.t.Fatalf("%v: reported %v, want a failure that says %q", op, got, says)
 	}
 }
