@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"mkad/eapol"
@@ -112,10 +113,20 @@ func (p *port) learn(e mka.Event) {
 	case mka.EventNoKeyServer:
 		p.suspect("nobody may be key server: all sides have key_server_priority 255; lower it on one")
 	case mka.EventSecYFailed:
-		p.suspect("the SecY refused a key: " + e.Reason)
+		p.suspectRefusal(e.Reason)
 	case mka.EventPeerLost:
 		p.suspect(fmt.Sprintf("peer %s lost: %s", e.Peer, e.Reason))
 	}
+}
+
+// suspectRefusal suspects the first of the orders that were refused at about one time: the others may need what it did
+// not make.
+func (p *port) suspectRefusal(reason string) {
+	const refused = "the SecY refused a key: "
+	if strings.HasPrefix(p.hint, refused) && p.now() < p.hintAt.Add(time.Second) {
+		return
+	}
+	p.suspect(refused + reason)
 }
 
 func (p *port) suspect(why string) { p.hint, p.hintAt = why, p.now() }

@@ -132,10 +132,12 @@ func (p *port) openSecY() error {
 	}
 	choice, capability, err := choose(p.cfg, p.offers)
 	if err != nil {
+		p.offersLife = 0 // there may be more another time
 		return err
 	}
 	s, err := p.d.opts.OpenSecY(Setup{Port: p.cfg, Lower: p.link, SCI: sci, Choice: choice, Mark: p.mark(), Log: p.log})
 	if err != nil {
+		p.offersLife = 0
 		return err
 	}
 	p.capability = capability
