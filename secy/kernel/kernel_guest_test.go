@@ -173,6 +173,32 @@ func TestGuestForeignChangesAreRepaired(t *testing.T) {
 	}
 }
 
+// Clause: 802.1AE-2018 10.7.13 (inUse); the kernel ignores whether a receive SC is active, so its SAs have to hold back.
+func TestGuestReceiveSAHoldsBackUntilEnabled(t *testing.T) {
+	west, east := newHosts(t)
+	west.open(secy.GCMAES128)
+	east.open(secy.GCMAES128)
+	settings := settingsOf(secy.GCMAES128)
+	tx := secy.Op{Kind: secy.OpCreateTransmitSA, Key: first, PN: 1, SAK: sak(16)}
+	rx := secy.Op{Kind: secy.OpCreateReceiveSA, SCI: west.sci, Key: first, PN: 1, SAK: sak(16)}
+	west.order(configure(settings), tx, enableTransmit(first), controlledPort(true))
+	east.order(configure(settings), receiveSC(west.sci), rx)
+	west.address()
+	east.address()
+	lower, err := east.ns.Device("eth1")
+	must(t, err)
+	west.run("ip neighbour replace " + east.addr.String() + " lladdr " + lower.MAC.String() + " dev macsec0")
+	a, b := listen(t, west), listen(t, east)
+	_, err = a.WriteTo([]byte{1}, b.LocalAddr())
+	must(t, err)
+	eventually(t, "the frame is refused", func() bool { return east.Counters().InPktsNoSAError > 0 })
+	if n := east.Counters().InPktsOK; n != 0 {
+		t.Errorf("%d frames were accepted", n)
+	}
+	east.order(enableReceive(first), controlledPort(true))
+	pass(t, a, b, 100)
+}
+
 // insideEnv tells a test program that it is the one in the user namespace.
 const insideEnv = "MKAD_TEST_IN_USER_NAMESPACE"
 
