@@ -15,8 +15,8 @@ import (
 	"mkad/internal/netlab"
 )
 
-// startTime bounds how long a daemon may take to answer on its control socket.
-const startTime = 5 * time.Second
+// startTime bounds how long a daemon may take to answer on its control socket, in an emulated machine too.
+const startTime = 15 * time.Second
 
 // lookInterval is how often a starting daemon is asked whether it is up: the resolution of that moment.
 const lookInterval = 2 * time.Millisecond
