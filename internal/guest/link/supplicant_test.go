@@ -10,6 +10,7 @@ import (
 
 	"mkad/internal/control"
 	"mkad/internal/guest/guesttest"
+	"mkad/internal/netlab"
 	"mkad/internal/netlab/mkadlab"
 )
 
@@ -26,7 +27,7 @@ network={
 `
 
 // startSupplicant runs wpa_supplicant on the host's lower device with the key of the CAK file.
-func startSupplicant(t *testing.T, h *mkadlab.Host, keyFile, more string) {
+func startSupplicant(t *testing.T, h *mkadlab.Host, keyFile, more string) *netlab.Process {
 	t.Helper()
 	key, err := os.ReadFile(keyFile)
 	must(t, err)
@@ -38,8 +39,9 @@ func startSupplicant(t *testing.T, h *mkadlab.Host, keyFile, more string) {
 	log, err := os.Create(filepath.Join(guesttest.Keep(t), h.Name+".log"))
 	must(t, err)
 	t.Cleanup(func() { log.Close() })
-	_, err = h.Start(log, "wpa_supplicant", "-D", "macsec_linux", "-i", mkadlab.Lower, "-c", config, "-d")
+	p, err := h.Start(log, "wpa_supplicant", "-D", "macsec_linux", "-i", mkadlab.Lower, "-c", config, "-d")
 	must(t, err)
+	return p
 }
 
 // Clause: 802.1X-2020 9.3 to 9.10, with the peer that everybody has: its defaults, and ours.
