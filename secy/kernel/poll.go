@@ -109,6 +109,16 @@ func (d *Device) poll() {
 	}
 	d.pollTransmission()
 	d.pollDifferences()
+	d.pollLink()
+}
+
+// pollLink keeps what the device has from the lower device: an MTU that became smaller for a moment has taken the macsec
+// device's with it, which does not grow again by itself. What the lower device does not allow just now, because it has
+// changed and that is yet to be told, is tried again.
+func (d *Device) pollLink() {
+	if err := d.followLower(); err != nil {
+		d.log.Debug("cannot follow the lower device", "controlled", d.cfg.Controlled, "err", err)
+	}
 }
 
 // pollTransmission reports a transmit SA in use that has stopped, once. Most likely its packet numbers are used up; were

@@ -63,6 +63,18 @@ func TestRemovedModuleLosesTheDevice(t *testing.T) {
 	})
 }
 
+// Clause: none; design: the MTU of the Controlled Port is kept 32 below that of the lower device.
+func TestMTUIsKept(t *testing.T) {
+	inLab(t, func(l *lab) {
+		secured(l)
+		l.k.Device("macsec0").MTU = 1300
+		l.pass(pollTime)
+		if mtu := l.k.Device("macsec0").MTU; mtu != 1500 {
+			t.Errorf("MTU is %d", mtu)
+		}
+	})
+}
+
 func TestSamplesAreNotOlderThanTheirBound(t *testing.T) {
 	inLab(t, func(l *lab) {
 		s := secured(l).secY()
