@@ -20,9 +20,9 @@ const senders, senderRate = 4, 125
 func TestGuestRekeysUnderTrafficLoseNothing(t *testing.T) {
 	l := newLink(t, "", "")
 	must(t, l.Secure(t.Context()))
-	there, back := stream(t, l.West, l.East), stream(t, l.East, l.West)
+	there, back := startSenders(t, l.West, l.East), startSenders(t, l.East, l.West)
 	for range *rekeys {
-		rekey(t, l, l.West)
+		changeSAK(t, l, l.West)
 	}
 	for _, streams := range [][]*netlab.Stream{there, back} {
 		losesNothing(t, streams)
@@ -41,9 +41,9 @@ func TestGuestSupplicantRekeysUnderTrafficLoseNothing(t *testing.T) {
 		d, err := l.East.Device(mkadlab.Controlled)
 		return err == nil && d.Carrier
 	})
-	there, back := stream(t, l.West, l.East), stream(t, l.East, l.West)
+	there, back := startSenders(t, l.West, l.East), startSenders(t, l.East, l.West)
 	for range max(1, *rekeys/4) {
-		rekey(t, l, l.West)
+		changeSAK(t, l, l.West)
 	}
 	losesNothing(t, there)
 	for _, s := range back {
@@ -56,8 +56,8 @@ func TestGuestSupplicantRekeysUnderTrafficLoseNothing(t *testing.T) {
 	}
 }
 
-// stream has several programs send from one host to the other.
-func stream(t *testing.T, from, to *mkadlab.Host) (streams []*netlab.Stream) {
+// startSenders has several programs send from one host to the other.
+func startSenders(t *testing.T, from, to *mkadlab.Host) (streams []*netlab.Stream) {
 	t.Helper()
 	for range senders {
 		s, err := netlab.StartStream(netlab.StreamConfig{FromNamespace: from.Namespace, ToNamespace: to.Namespace,
@@ -68,8 +68,8 @@ func stream(t *testing.T, from, to *mkadlab.Host) (streams []*netlab.Stream) {
 	return streams
 }
 
-// rekey has the key server make a new SAK, and waits until host transmits with it.
-func rekey(t *testing.T, l *mkadlab.Link, host *mkadlab.Host) {
+// changeSAK has the key server make a new SAK, and waits until host transmits with it.
+func changeSAK(t *testing.T, l *mkadlab.Link, host *mkadlab.Host) {
 	t.Helper()
 	before, err := host.Port(t.Context())
 	must(t, err)
