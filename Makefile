@@ -7,6 +7,7 @@ STATICCHECK = go run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 DEMO =          # more flags of the demonstration: make demo DEMO="-pcap wire.pcapng -keys ."
 ROTATIONS = 300 # of the SAK under traffic, in make soak
 SEEDS = 10000   # small worlds that make sim plays
+FOR = 1m        # for each target, in make fuzz
 GOBUILD = CGO_ENABLED=0 go build -trimpath
 
 # bin/mkad and bin/mkactl, one static binary each.
@@ -56,8 +57,9 @@ bench: build
 	go test -run '^$$' -bench . -exec $(CURDIR)/.ci/asroot ./...
 	go run ./internal/linkbench -programs bin
 
+# Every fuzz target, and what each has reached: make fuzz FOR=10m
 fuzz:
-	.ci/fuzz 1m
+	.ci/fuzz $(FOR)
 
 # Hours rather than minutes, for what is rare.
 soak: build
