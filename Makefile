@@ -1,13 +1,15 @@
 # Each target does its own set-up: on a fresh Debian machine with Go, any of them is the first command.
 # As root, or as anybody in a user namespace.
 
-.PHONY: build demo test test-guest check check-tools sim bench fuzz soak
+.PHONY: build demo test test-guest check check-tools sim bench fuzz mutate soak
 
 STATICCHECK = go run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 DEMO =          # more flags of the demonstration: make demo DEMO="-pcap wire.pcapng -keys ."
 ROTATIONS = 300 # of the SAK under traffic, in make soak
 SEEDS = 10000   # small worlds that make sim plays
 FOR = 1m        # for each target, in make fuzz
+SEED = 1        # of the choice of mutants, in make mutate
+N = 200         # mutants, in make mutate
 GOBUILD = CGO_ENABLED=0 go build -trimpath
 
 # bin/mkad and bin/mkactl, one static binary each.
@@ -60,6 +62,10 @@ bench: build
 # Every fuzz target, and what each has reached: make fuzz FOR=10m
 fuzz:
 	.ci/fuzz $(FOR)
+
+# Would the tests notice a fault? See internal/mutate.
+mutate:
+	go run ./internal/mutate -seed $(SEED) -n $(N)
 
 # Hours rather than minutes, for what is rare.
 soak: build
