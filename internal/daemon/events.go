@@ -34,24 +34,32 @@ func (t *throttle) allow(d eapol.Discard, now mka.Time) (suppressed uint64, ok b
 	return suppressed, true
 }
 
-// maxRepeats is how many lines of one kind of event are logged within repeatTime: a group that forms has as many, and a
-// member that lies cannot fill the disk.
-const maxRepeats = 100
+// maxRepeats is how many lines of one kind of event are logged before it is throttled: a group that forms has as many.
+const maxRepeats = 20
 
-// rate counts the lines of each kind of event, a closed list.
+// rate throttles the lines of each kind of event, a closed list: a member that lies cannot fill the disk.
 type rate [mka.NumEvents]struct {
-	since mka.Time
-	said  int
+	at         mka.Time // of the last, logged or not
+	saidAt     mka.Time // of the last that was logged
+	said       int      // since the kind was last quiet for repeatTime
+	suppressed uint64
 }
 
-// allow reports whether to log one more.
-func (r *rate) allow(kind mka.EventKind, now mka.Time) bool {
+// allow reports whether to log one more, and how many were held back since the last: after maxRepeats of a kind it is one
+// in repeatTime, until the kind has been quiet for as long.
+func (r *rate) allow(kind mka.EventKind, now mka.Time) (suppressed uint64, ok bool) {
 	k := &r[kind]
-	if now >= k.since.Add(repeatTime) {
-		k.since, k.said = now, 0
+	if now >= k.at.Add(repeatTime) {
+		k.said = 0
 	}
-	k.said++
-	return k.said <= maxRepeats
+	k.at = now
+	if k.said >= maxRepeats && now < k.saidAt.Add(repeatTime) {
+		k.suppressed++
+		return 0, false
+	}
+	suppressed = k.suppressed
+	k.said, k.saidAt, k.suppressed = k.said+1, now, 0
+	return suppressed, true
 }
 
 // publish logs an event and hands it to whoever watches.
@@ -69,8 +77,8 @@ func (p *port) publish(e mka.Event) {
 		mka.EventSecYFailed:
 		level = slog.LevelWarn
 	}
-	if p.often.allow(e.Kind, p.now()) {
-		p.log.LogAttrs(context.Background(), level, e.Kind.String(), attrs(e)...)
+	if suppressed, ok := p.often.allow(e.Kind, p.now()); ok {
+		p.log.LogAttrs(context.Background(), level, e.Kind.String(), more(attrs(e), suppressed)...)
 	}
 	p.emit(e, e.Reason)
 }
@@ -88,6 +96,14 @@ func attrs(e mka.Event) (a []slog.Attr) {
 	add(!e.KI.IsZero(), "an", e.AN)
 	add(e.Suite != 0, "suite", e.Suite.String())
 	add(e.Reason != "", "reason", e.Reason)
+	return a
+}
+
+// more adds how many lines were held back.
+func more(a []slog.Attr, suppressed uint64) []slog.Attr {
+	if suppressed > 0 {
+		a = append(a, slog.Uint64("more", suppressed))
+	}
 	return a
 }
 
@@ -155,10 +171,7 @@ func (p *port) publishDiscard(e mka.Event) {
 	if cause != "" {
 		a = append(a, slog.String("cause", cause))
 	}
-	if suppressed > 0 {
-		a = append(a, slog.Uint64("more", suppressed))
-	}
-	p.log.LogAttrs(context.Background(), level, "MKPDU discarded", a...)
+	p.log.LogAttrs(context.Background(), level, "MKPDU discarded", more(a, suppressed)...)
 	p.emit(e, e.Discard.String())
 }
 
