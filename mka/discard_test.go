@@ -302,3 +302,17 @@ func TestPlaceOfALivePeerThatExpiresIsFreeAgain(t *testing.T) {
 		t.Error("not secured with a newcomer after the rest has expired")
 	}
 }
+
+// Clause: 802.1X-2020 9.4.3: a full list is full for those who are not on it
+func TestPeersOfAFullListAreHeard(t *testing.T) {
+	w, m, first := full(t, true)
+	if p := first; p.MN == 0 {
+		t.Fatal("the first has not spoken")
+	}
+	received := m.Status().Received
+	wantDiscards(t, m, eapol.DiscardTooManyPeers, 0, func() { first.Tell(m, listing(m.MI(), mnOf(m))) })
+	if m.Status().Received != received+1 {
+		t.Error("not received")
+	}
+	w.Run(time.Millisecond)
+}

@@ -141,3 +141,13 @@ func TestLivePeerThatBettersItsPriorityBecomesKeyServer(t *testing.T) {
 	p.Say()
 	w.until("the KaY follows", mka.HelloTime, func() bool { return m.SecY.Tx == p.Key.KI.KeyID() })
 }
+
+// Clause: 802.1X-2020 9.8: a key server that comes to be one makes a SAK of its own, though the members are the same
+func TestFollowerWhoseKeyServerStepsBackMakesASAK(t *testing.T) {
+	w, m, p := following(t, secy.GCMAES128)
+	w.Run(mka.LifeTime)
+	p.Priority, p.Offer = 200, eapol.DistributedSAK{}
+	p.Say()
+	w.until("it makes a SAK", mka.HelloTime, func() bool { return m.Count(mka.EventSAKGenerated) == 1 })
+	w.until("both use it", mka.LifeTime, func() bool { return m.SecY.Tx == p.Key.KI.KeyID() && p.Key.KI.MI == m.MI() })
+}

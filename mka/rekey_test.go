@@ -196,3 +196,37 @@ func TestSAKThatFollowsAnotherAtOnceLeavesNoGap(t *testing.T) {
 		t.Error("the last SAK is not in service")
 	}
 }
+
+// Clause: 802.1X-2020 9.8 (R70): a lifetime that ends in the hold-off makes one SAK after it
+func TestSAKLifetimeShorterThanTheHoldOffWaitsForIt(t *testing.T) {
+	w, m, _ := serving(t, func(c *mka.Config) { c.SAKLifetime = 3 * time.Second })
+	q := w.peer(3)
+	made := m.Count(mka.EventSAKGenerated)
+	for range 12 { // always potential
+		q.Tell(m, listingNobody)
+		w.Run(time.Second) // the LAN panics at a deadline that stays
+	}
+	if n := m.Count(mka.EventSAKGenerated) - made; n != 2 {
+		t.Errorf("%d SAKs in two Life Times, want 2", n)
+	}
+}
+
+// Clause: 802.1X-2020 Figure 12-2, RETIRE and INIT
+func TestEverySAKIsToldToBeRetiredOnce(t *testing.T) {
+	w, members := group(t, 2)
+	m := members[0]
+	m.MustStep(mka.RekeyRequested{})
+	w.Run(mka.LifeTime)
+	m.MustStep(mka.LinkChanged{})
+	retired := map[eapol.KI]int{}
+	for _, e := range m.Events {
+		if e.Kind == mka.EventSAKRetired {
+			retired[e.KI]++
+		}
+	}
+	for _, e := range m.Events {
+		if e.Kind == mka.EventSAKInstalled && retired[e.KI] != 1 {
+			t.Errorf("%s was installed, and retired %d times", e.KI, retired[e.KI])
+		}
+	}
+}

@@ -259,3 +259,15 @@ func TestPlainTxAndPlainRxFollowTheControlledPort(t *testing.T) {
 		}
 	})
 }
+
+// Clause: none; design: the status document tells the receive SAs of the key in service
+func TestStatusTellsTheReceiveSAsOfTheKeyInService(t *testing.T) {
+	_, m, p := serving(t)
+	s := m.Status()
+	if want := (mka.RxStatus{SCI: p.SCI, AN: p.Key.AN, KI: p.Key.KI}); len(s.Rx) != 1 || s.Rx[0] != want {
+		t.Errorf("receive SAs %+v, want %+v", s.Rx, want)
+	}
+	if s.Tx.KI != p.Key.KI || !s.Tx.Tx {
+		t.Errorf("transmit SA %+v", s.Tx)
+	}
+}
