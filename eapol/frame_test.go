@@ -319,3 +319,14 @@ func TestDiscardPrintsAsAWord(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 }
+
+// Clause: none; an MKPDU that is used again holds nothing of the frame before
+func TestFrameThatIsTooShortLeavesNothingOfTheOneBefore(t *testing.T) {
+	m := parsed(t, goldenNamed(t, "f4-").frame)
+	if d := eapol.ParseEnvelope(nil, eapol.Acceptance{}, m); d != eapol.DiscardShortFrame {
+		t.Fatalf("discarded for %s", d)
+	}
+	if diff := cmp.Diff(new(eapol.MKPDU), m, same); diff != "" || m.Authenticated() != nil {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+}

@@ -2,6 +2,7 @@ package secy
 
 import (
 	"testing"
+	"unsafe"
 
 	"pgregory.net/rapid"
 )
@@ -152,5 +153,12 @@ func TestExtendedPacketNumbersCross2To32OnReception(t *testing.T) {
 	order(t, s, Op{Kind: OpRaiseLowestPN, SCI: aliceSCI, Key: keyA, PN: 0xffffff00})
 	for _, pn := range []PN{0xfffffffe, 0x1_00000001, 0xffffffff, 0x1_00000000, 0x1_00000002} {
 		deliver(t, s, numbered(t, GCMAESXPN128, pn), userFrame(100))
+	}
+}
+
+// A SecY has four SAs for each peer: what each remembers of packet numbers is 256 octets, and 1,984 frames at least.
+func TestReplayWindowHasItsSize(t *testing.T) {
+	if octets := unsafe.Sizeof(replayWindow{}.seen); octets != 256 || remembered != 1984 {
+		t.Errorf("%d octets, %d frames", octets, remembered)
 	}
 }
