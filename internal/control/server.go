@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"path"
 	"slices"
 	"strings"
 	"time"
@@ -65,6 +66,8 @@ func NewServer(d Daemon, log *slog.Logger) *Server {
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 		BaseContext:       func(net.Listener) context.Context { return ctx },
 		ConnContext:       withPeer,
+
+		DisableGeneralOptionsHandler: true, // it answers without a document
 	}
 	return s
 }
@@ -113,7 +116,19 @@ func (s *Server) routes() http.Handler {
 		mux.Handle(r.path, notAllowed(r.method))
 	}
 	mux.Handle("/", handler(notFound))
-	return mux
+	return plain(mux)
+}
+
+// plain keeps from the mux what it would answer by itself, with a redirection or a text: nobody who means one of our
+// paths writes it otherwise.
+func plain(mux http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if p := r.URL.Path; r.Method == http.MethodConnect || !strings.HasPrefix(p, "/") || path.Clean(p) != p {
+			handler(notFound).ServeHTTP(w, r)
+			return
+		}
+		mux.ServeHTTP(w, r)
+	})
 }
 
 // ServeHTTP reads the body, which must be small, lets the handler answer, and answers errors itself.

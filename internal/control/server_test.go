@@ -356,3 +356,20 @@ func TestServerLogsWhoChangedWhat(t *testing.T) {
 		t.Errorf("log is %q, without request and user", log.String())
 	}
 }
+
+// Clause: none; design: whatever is asked on the socket, the answer is a document.
+func TestOddRequestsAreAnsweredWithADocument(t *testing.T) {
+	socket, _ := controltest.Serve(t, &controltest.Daemon{})
+	for _, request := range []string{"OPTIONS *", "CONNECT v1:80", "GET //v1/status", "GET /v1/../v1/status", "BREW /v1/x"} {
+		conn, err := net.Dial("unix", socket)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		fmt.Fprintf(conn, "%s HTTP/1.1\r\nHost: mkad\r\nConnection: close\r\n\r\n", request)
+		answer, err := io.ReadAll(conn)
+		if err != nil || !bytes.HasPrefix(answer, []byte("HTTP/1.1 404 ")) || !bytes.Contains(answer, []byte(`{"error":"there is no `)) {
+			t.Errorf("%s: %v\n%s", request, err, answer)
+		}
+	}
+}
