@@ -218,6 +218,9 @@ func (j *jury) verdict(frame []byte) eapol.Discard {
 	if m.Basic.CKN != j.ckn {
 		return eapol.DiscardUnknownCKN
 	}
+	if m.Basic.AlgorithmAgility != eapol.AlgorithmAgility {
+		return eapol.DiscardAlgorithmAgility
+	}
 	if !setsFit(frame) {
 		return eapol.DiscardSetLength
 	}
@@ -225,6 +228,9 @@ func (j *jury) verdict(frame []byte) eapol.Discard {
 		return d
 	}
 	j.accepted++
+	if m.Basic.SCI == j.m.SCI() {
+		return eapol.DiscardOwnSCI
+	}
 	if m.DistributedSAK.Present {
 		return eapol.DiscardNotKeyServer
 	}
@@ -341,4 +347,25 @@ func TestFloodOfWrongICVsChangesNothing(t *testing.T) {
 		}
 	}
 	w.connected(members...)
+}
+
+// Any packet body, signed by a holder of the CAK, meets a KaY that has heard nobody: it is discarded for the reason that
+// the twin gives and changes nothing, or adds the one peer that it speaks of.
+func FuzzValidate(f *testing.F) {
+	var juries []*jury
+	f.Fuzz(func(t *testing.T, ca uint8, body []byte) {
+		if len(body) > 1500 {
+			return
+		}
+		if juries == nil {
+			for _, r := range recordeds(t) {
+				juries = append(juries, &jury{recorded: r})
+			}
+		}
+		j := juries[int(ca)%len(juries)]
+		j.reset(t)
+		frame := append(bytes.Clone(j.frame[:bodyAt]), body...)
+		binary.BigEndian.PutUint16(frame[bodyLengthAt:], uint16(len(body)))
+		j.try(t, frame)
+	})
 }
