@@ -2,6 +2,7 @@ package mka
 
 import (
 	"bytes"
+	"slices"
 	"testing"
 	"time"
 
@@ -274,5 +275,237 @@ func TestEventKindsHaveNames(t *testing.T) {
 		if inside := k > 0 && k < NumEvents; !named || numbered == inside {
 			t.Errorf("%d is %q", k, EventKind(k))
 		}
+	}
+}
+
+// Clause: 802.1X-2020 Figure 12-2, INIT
+func TestINITForgetsTheSAKThatWasToComeAndWhoDistributed(t *testing.T) {
+	w := newCPWorld().in(cpTransmitting)
+	w.chgdServer()
+	w.cp.server = cpPeerSCI
+	w.linkUp = false
+	var out Output
+	w.runCP(1, &out)
+	if c := &w.cp; c.next != nil || c.chgdServer || c.server != 0 {
+		t.Errorf("next %v, chgdServer %t, server %s", c.next, c.chgdServer, c.server)
+	}
+}
+
+// Clause: 802.1X-2020 Figure 12-2, ALLOWED and AUTHENTICATED: traffic in clear makes no valid port
+func TestPortThatIsInClearIsNotValid(t *testing.T) {
+	for s, c := range map[cpState]connect{cpAllowed: connectUnauthenticated, cpAuthenticated: connectAuthenticated} {
+		w := newCPWorld()
+		w.cp.portValid = true
+		w.cp.state = s
+		var out Output
+		w.enterCP(1, &out)
+		if w.cp.portValid || !w.cp.controlledPort || w.cp.protect || w.isSecured() {
+			t.Errorf("%s, connect %d: %+v", s, c, w.cp)
+		}
+	}
+}
+
+// Clause: 802.1X-2020 9.8; decision on suites: who has taken none is given two Life Times before it starts over
+func TestListOfSuitesStartsOverTwoLifeTimesLater(t *testing.T) {
+	w := newCPWorld()
+	p := w.principal
+	p.offer = &offer{key: cpKey(1, 0), judged: true, judgeAt: 3}
+	w.peer.version = mkaVersion
+	var out Output
+	if p.judgeOffer(2, &out); p.offer.again || len(out.Events) > 0 {
+		t.Fatal("judged before its time")
+	}
+	p.judgeOffer(3, &out)
+	if want := Time(3).Add(2 * LifeTime); !p.offer.again || p.offer.judgeAt != want || w.peer.refused != 0 {
+		t.Errorf("again %t at %d, want %d; refused %b", p.offer.again, p.offer.judgeAt, want, w.peer.refused)
+	}
+	p.judgeOffer(p.offer.judgeAt, &out)
+	if p.sakWanted == "" || p.offer.judgeAt != never {
+		t.Errorf("SAK wanted %q, judged again at %d", p.sakWanted, p.offer.judgeAt)
+	}
+}
+
+// Clause: 802.1X-2020 9.8, 12.4: a member that is heard only now is received, once, whoever else has its SCI
+func TestReceiveSAsAreMadeForTheMemberThatIsHeard(t *testing.T) {
+	a, b := eapol.MI{1}, eapol.MI{2}
+	for _, c := range []struct {
+		name    string
+		members []member
+		want    int
+	}{
+		{"it is a member", []member{{mi: a}, {mi: b, sci: 7}}, 1},
+		{"another is", []member{{mi: b}}, 0},
+		{"it was heard before", []member{{mi: a, sci: 8}}, 0},
+		{"its SCI is another's", []member{{mi: a}, {mi: b, sci: 9}}, 0},
+	} {
+		w := newCPWorld().in(cpTransmitting)
+		w.cp.old, w.cp.latest.members = nil, c.members
+		var out Output
+		if w.openChannel(w.principal, a, 9, &out); count(out.Ops, secy.OpCreateReceiveSA) != c.want {
+			t.Errorf("%s: %v", c.name, out.Ops)
+		}
+	}
+}
+
+// Clause: none; the words are those of the configuration
+func TestRolesAndPoliciesHaveTheNamesOfTheConfiguration(t *testing.T) {
+	for want, got := range map[string]string{
+		"primary": Primary.String(), "fallback": Fallback.String(),
+		"must-secure": MustSecure.String(), "should-secure": ShouldSecure.String(),
+		"INIT": cpInit.String(), "RETIRE": cpRetire.String(),
+	} {
+		if got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
+
+// Clause: none; design: a driver that misuses the machine is told, and has changed nothing
+func TestInputOfNoKindIsAnError(t *testing.T) {
+	w := newCPWorld()
+	w.linkUp = false
+	var out Output
+	if err := w.Step(1, nil, &out); err != errUnknownInput {
+		t.Errorf("error %v", err)
+	}
+}
+
+// Clause: 802.1X-2020 12.5, Figure 12-2: secured are those whose traffic is protected, in each state of an exchange
+func TestPortIsSecuredWhileAKeyTransmitsOverAnOpenPort(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		state cpState
+		set   func(c *cp)
+		want  bool
+	}{
+		{"transmitting", cpTransmitting, func(*cp) {}, true},
+		{"the old key transmits", cpReceiving, func(c *cp) { c.otx = true }, true},
+		{"no key transmits", cpReceiving, func(*cp) {}, false},
+		{"the old key is all there is", cpRetire, func(*cp) {}, true},
+		{"no key is left", cpRetire, func(c *cp) { c.old = nil }, false},
+		{"the Controlled Port is closed", cpTransmitting, func(c *cp) { c.controlledPort = false }, false},
+		{"the port is not valid", cpTransmitting, func(c *cp) { c.portValid = false }, false},
+	} {
+		w := newCPWorld().in(c.state)
+		w.cp.portValid = true
+		if c.set(&w.cp); w.isSecured() != c.want {
+			t.Errorf("%s: secured %t", c.name, !c.want)
+		}
+		if want := w.cp.old; c.state != cpTransmitting && w.inService() != want || c.state == cpTransmitting && w.inService() != w.cp.latest {
+			t.Errorf("%s: %v is in service", c.name, w.inService())
+		}
+	}
+}
+
+// Clause: 802.1X-2020 9.5: the same key server with another priority is no change
+func TestKeyServerThatChangesItsPriorityStaysKeyServer(t *testing.T) {
+	w := newCPWorld()
+	p := w.principal
+	w.cfg.KeyServerPriority = 16
+	p.server = candidate{cpOwnSCI, 9}
+	p.offer, p.sakWanted = &offer{key: cpKey(1, 0)}, "kept"
+	var out Output
+	p.elect(&out)
+	if p.server != (candidate{cpOwnSCI, 16}) || p.offer == nil || p.sakWanted != "kept" || p.newInfo || len(out.Events) != 0 {
+		t.Errorf("server %v, SAK wanted %q, events %v", p.server, p.sakWanted, out.Events)
+	}
+}
+
+// Clause: 802.1X-2020 12.4, serverTransmitting: only the key server's own report counts
+func TestOnlyTheKeyServersReportIsServerTransmitting(t *testing.T) {
+	w := newCPWorld().in(cpReady)
+	p := w.principal
+	w.reports(keyUse{tx: true})
+	ki := w.cp.latest.ki
+	if p.serverTransmitting(ki) {
+		t.Error("another's report counts")
+	}
+	w.follower()
+	if !p.serverTransmitting(ki) {
+		t.Error("the key server's report does not count")
+	}
+	if w.peer.live = false; p.serverTransmitting(ki) {
+		t.Error("a key server that is not live counts")
+	}
+}
+
+// Clause: 802.1X-2020 11.12.3: an announced suite that nobody knows is no suite
+func TestUnknownAnnouncedSuitesAreNone(t *testing.T) {
+	a := eapol.Announcement{Suites: []eapol.AnnouncedSuite{{Suite: 1}, {Suite: secy.GCMAES256}}}
+	set := announcedSuites(&a)
+	for _, suite := range secy.CipherSuites {
+		if set.has(suite) != (suite == secy.GCMAES256) {
+			t.Errorf("%s: announced %t", suite, set.has(suite))
+		}
+	}
+	if set.has(1) {
+		t.Error("the unknown suite is announced")
+	}
+}
+
+// Clause: 802.1AE-2018 10.7.13: SSCIs go by SCI, the greatest first, whatever the order of the peers
+func TestSSCIsAreNumberedByDescendingSCI(t *testing.T) {
+	y := &key{suite: secy.GCMAESXPN128, members: []member{{sci: 20}, {sci: 40}, {sci: 10}}}
+	y.assignSSCIs(30)
+	if want := []member{{sci: 40, ssci: 1}, {sci: 20, ssci: 3}, {sci: 10, ssci: 4}}; y.ssci != 2 || !slices.Equal(y.members, want) {
+		t.Errorf("own %d, members %+v", y.ssci, y.members)
+	}
+}
+
+// Clause: 802.1X-2020 11.11.3, MKA version 3: the order of the Live list is that of the SSCIs, the key server's left out
+func TestSSCIsFollowTheLiveListAroundTheKeyServersOwn(t *testing.T) {
+	own, other, server := eapol.MI{1}, eapol.MI{2}, eapol.MI{3}
+	p := &participant{kay: &KaY{}, mi: own}
+	for at, want := range map[uint8][3]secy.SSCI{1: {3, 2, 1}, 2: {3, 1, 2}, 3: {2, 1, 3}} { // own, other, server
+		y := &key{suite: secy.GCMAESXPN128, members: []member{{mi: server}, {mi: other}}}
+		m := &eapol.MKPDU{Live: eapol.PeerList{KeyServerSSCI: at, Peers: []eapol.ListedPeer{{MI: other}, {MI: own}}}}
+		p.orderSSCIs(y, m)
+		if got := [3]secy.SSCI{y.ssci, y.members[1].ssci, y.members[0].ssci}; got != want {
+			t.Errorf("key server at %d: %v, want %v", at, got, want)
+		}
+	}
+}
+
+// Clause: 802.1X-2020 11.1: another EtherType, where the network between needs one
+func TestMKPDUsGoOutWithTheEtherTypeThatIsHeard(t *testing.T) {
+	k := &KaY{}
+	if got := k.etherType(); got != eapol.EtherType {
+		t.Errorf("%#x", got)
+	}
+	if k.cfg.Acceptance.EtherType = 0x876f; k.etherType() != 0x876f {
+		t.Errorf("%#x", k.etherType())
+	}
+}
+
+// Clause: 802.1X-2020 9.9: the next AN that no key has, all round
+func TestFreeANIsTheNextThatNoKeyHas(t *testing.T) {
+	for _, c := range []struct{ last, latest, old, want secy.AN }{
+		{0, 9, 9, 1}, {3, 9, 9, 0}, {0, 1, 9, 2}, {0, 9, 1, 2}, {0, 1, 2, 3}, {2, 3, 0, 1}, {1, 2, 2, 3},
+	} {
+		w := newCPWorld()
+		w.lastAN = c.last
+		w.cp.latest, w.cp.old = cpKey(1, c.latest), cpKey(2, c.old)
+		if got := w.freeAN(); got != c.want {
+			t.Errorf("after %d, with %d and %d taken: %d, want %d", c.last, c.latest, c.old, got, c.want)
+		}
+	}
+}
+
+// Clause: none; design: SAKs that were used are remembered, for the last 64 key servers
+func TestUsedSAKsAreRememberedBoundedly(t *testing.T) {
+	var u usedKeys
+	ki := func(server, kn int) eapol.KI { return eapol.KI{MI: eapol.MI{1, byte(server)}, KN: eapol.KN(kn)} }
+	for server := range maxUsedKeys {
+		u.add(ki(server, 5))
+	}
+	u.add(ki(0, 3)) // never lower than before
+	for server := range maxUsedKeys {
+		if !u.has(ki(server, 5)) || !u.has(ki(server, 1)) || u.has(ki(server, 6)) {
+			t.Errorf("key server %d: %t %t %t", server, u.has(ki(server, 5)), u.has(ki(server, 1)), u.has(ki(server, 6)))
+		}
+	}
+	u.add(ki(maxUsedKeys, 1))
+	if u.has(ki(0, 5)) || !u.has(ki(1, 5)) || !u.has(ki(maxUsedKeys, 1)) {
+		t.Error("another than the oldest gave way")
 	}
 }

@@ -70,3 +70,50 @@ func TestCapabilityLimitsTheOffset(t *testing.T) {
 		}
 	}
 }
+
+// A value that is none prints its number, never another's name, and never panics: it may come from a program's fault.
+func TestValuesWithoutANamePrintTheirNumber(t *testing.T) {
+	for want, value := range map[string]fmt.Stringer{
+		"OpKind(0)": OpKind(0), "OpKind(11)": OpRaiseLowestPN + 1, "RaiseLowestPN": OpRaiseLowestPN, "Configure": OpConfigure,
+		"ReportKind(0)": ReportKind(0), "ReportKind(6)": ReportExhausted + 1, "Exhausted": ReportExhausted,
+		"Receiving": ReportReceiving, "ConfidentialityOffset(4)": Offset50 + 1, "ValidateFrames(0)": ValidateFrames(0),
+		"disabled": ValidateDisabled, "check": ValidateCheck, "strict": ValidateStrict, "": CipherSuite(0),
+		"0000000000000001": CipherSuite(1),
+	} {
+		if got := value.String(); got != want {
+			t.Errorf("%T is %q, want %q", value, got, want)
+		}
+	}
+}
+
+// The interaction scripts and the logs show orders and reports by these texts.
+func TestOrdersAndReportsPrintTheFieldsThatCount(t *testing.T) {
+	op := Op{Key: keyA, AN: 2, SCI: aliceSCI, SSCI: 3, PN: 4, Enabled: true}
+	key, sci := keyA.String(), aliceSCI.String()
+	for kind, want := range map[OpKind]string{
+		OpControlledPort:   "ControlledPort enabled=true",
+		OpCreateReceiveSC:  "CreateReceiveSC sci=" + sci,
+		OpDeleteReceiveSC:  "DeleteReceiveSC sci=" + sci,
+		OpCreateReceiveSA:  "CreateReceiveSA sci=" + sci + " an=2 key=" + key + " ssci=3 pn=4",
+		OpCreateTransmitSA: "CreateTransmitSA an=2 key=" + key + " ssci=3 pn=4",
+		OpRaiseLowestPN:    "RaiseLowestPN sci=" + sci + " key=" + key + " pn=4",
+		OpDeleteSAs:        "DeleteSAs key=" + key,
+		OpConfigure:        "Configure protect=false validate=ValidateFrames(0) replay=false/0 suite= offset=integrity-only sci=false",
+	} {
+		op.Kind = kind
+		if got := op.String(); got != want {
+			t.Errorf("got  %s\nwant %s", got, want)
+		}
+	}
+	report := Report{Key: keyA, PN: 4, Op: OpDeleteSAs, Err: "no"}
+	for kind, want := range map[ReportKind]string{
+		ReportPN:        "PN key=" + key + " pn=4",
+		ReportFailed:    "Failed op=DeleteSAs key=" + key + ` err="no"`,
+		ReportExhausted: "Exhausted key=" + key,
+	} {
+		report.Kind = kind
+		if got := report.String(); got != want {
+			t.Errorf("got  %s\nwant %s", got, want)
+		}
+	}
+}
