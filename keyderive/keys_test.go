@@ -265,3 +265,17 @@ func TestCKNPrintsAsHex(t *testing.T) {
 func TestCKNAppends(t *testing.T) {
 	wantOctets(t, "appended", newCKN([]byte{2, 3}).AppendTo([]byte{1}), []byte{1, 2, 3})
 }
+
+func TestClonedCAKOutlivesTheFirst(t *testing.T) {
+	for _, n := range []int{16, 32} {
+		cak := newCAK(octets(1, n))
+		clone := cak.Clone()
+		cak.Wipe()
+		if !clone.Equal(newCAK(octets(1, n))) || !cak.IsZero() {
+			t.Errorf("%d octets: the clone is % x", n, clone.Octets())
+		}
+	}
+	if !(keyderive.CAK{}).Clone().IsZero() {
+		t.Error("the clone of no key is one")
+	}
+}

@@ -509,3 +509,24 @@ func TestUsedSAKsAreRememberedBoundedly(t *testing.T) {
 		t.Error("another than the oldest gave way")
 	}
 }
+
+// Clause: 802.1X-2020 Figure 12-2, RECEIVING and TRANSMITTING: what the SecY has told counts once
+func TestReportsOfTheSecYAreUsedUp(t *testing.T) {
+	w := newCPWorld().in(cpReceive)
+	c := &w.cp
+	c.usingReceiveSAs, c.usingTransmitSA, c.otx, c.orx, c.retries, c.retryAt = true, true, true, true, 3, 9
+	var out Output
+	c.state = cpReceiving
+	w.enterCP(1, &out)
+	if c.usingReceiveSAs || !c.lrx || c.transmitAt != Time(1).Add(LifeTime) {
+		t.Errorf("RECEIVING: %+v", c)
+	}
+	c.state = cpTransmitting
+	w.enterCP(1, &out)
+	if c.usingTransmitSA || c.otx || !c.orx || c.retries != 0 || c.retryAt != never || c.retireAt != Time(1).Add(SAKRetireTime) {
+		t.Errorf("TRANSMITTING: %+v", c)
+	}
+	if !w.principal.newInfo {
+		t.Error("the peers are not told at once")
+	}
+}

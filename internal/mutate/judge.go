@@ -166,10 +166,12 @@ func (r *report) note(m mutant, v verdict, err error) {
 		return
 	}
 	r.count[v]++
+	place := m.place()
 	if v == survived {
 		r.survivors = append(r.survivors, m)
+		place = m.diff()
 	}
-	fmt.Printf("%d of %d  %s  %s\n", r.judged(), r.wanted, m.place(), v)
+	fmt.Printf("%d of %d  %s  %s\n", r.judged(), r.wanted, v, place)
 }
 
 // rate is how many percent of the mutants were killed.
