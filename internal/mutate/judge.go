@@ -15,18 +15,24 @@ import (
 	"time"
 )
 
-// A target is a package that is mutated, with the tests that answer for it: its own first, then those of the packages
-// above it that know what it is to do.
+// A target is a package that is mutated, with the tests that answer for it, as arguments of go test: its own first, then
+// those of the packages above it that know what it is to do. Those that take long come last, for most mutants do not live
+// to see them.
 type target struct {
 	dir   string
 	tests [][]string
 }
 
+var (
+	quick = []string{"-skip", "TenThousand", "./mka"}
+	long  = []string{"-run", "TenThousand", "./mka"}
+)
+
 var packages = []target{
-	{"mka", [][]string{{"./mka"}}},
-	{"eapol", [][]string{{"./eapol"}, {"./mka"}}},
-	{"keyderive", [][]string{{"./keyderive"}, {"./secy", "./eapol", "./mka"}}},
-	{"secy", [][]string{{"./secy"}, {"./mka"}}},
+	{"mka", [][]string{quick, long}},
+	{"eapol", [][]string{{"./eapol"}, quick, long}},
+	{"keyderive", [][]string{{"./keyderive"}, {"./secy", "./eapol"}, quick}},
+	{"secy", [][]string{{"./secy"}, quick}},
 }
 
 // testTime is what the tests of one package may take; a mutant that makes them go on for ever is killed by it.
@@ -104,7 +110,7 @@ func writeOverlay(dir string, m mutant) (string, error) {
 
 // goTest runs tests, and ends all that it started when ctx ends: a test binary would outlive its go command.
 func goTest(ctx context.Context, overlay string, tests ...string) ([]byte, error) {
-	args := []string{"test", "-vet=off", "-failfast", "-timeout", testTime.String()}
+	args := []string{"test", "-vet=off", "-failfast", "-ldflags=-s -w", "-timeout", testTime.String()}
 	if _, err := os.Stat(overlay); err == nil {
 		args = append(args, "-overlay", overlay)
 	}
