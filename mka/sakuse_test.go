@@ -271,3 +271,16 @@ func TestStatusTellsTheReceiveSAsOfTheKeyInService(t *testing.T) {
 		t.Errorf("transmit SA %+v", s.Tx)
 	}
 }
+
+// Clause: 802.1X-2020 9.8, 12.4: a SAK that is received is told once, and its SAs begin at PN 1
+func TestReceivedSAKIsToldOnceAndItsSAsBeginAtPN1(t *testing.T) {
+	_, m, _ := following(t, secy.GCMAES128)
+	if n := m.Count(mka.EventSAKReceived); n != 1 {
+		t.Errorf("told %d times", n)
+	}
+	for _, op := range m.SecY.Ops {
+		if creates := op.Kind == secy.OpCreateReceiveSA || op.Kind == secy.OpCreateTransmitSA; creates && op.PN != 1 {
+			t.Errorf("%s", op)
+		}
+	}
+}
