@@ -12,7 +12,7 @@ import (
 )
 
 // A besieged is an honest pair with an insider on its LAN, who has the CAK and lies. See
-// docs/notes/0010-what-an-insider-can-do.md.
+// docs/notes/0005-what-an-insider-can-do.md.
 type besieged struct {
 	*world
 	a, b *mkatest.Member // a is key server
