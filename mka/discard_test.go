@@ -46,6 +46,7 @@ var discards = []struct {
 	reason eapol.Discard
 	frame  func(m *mkatest.Member, p *mkatest.Peer) []byte
 	newMI  bool // by design, it makes the KaY take another MI
+	rest   bool // only the SAK is discarded, not what else the frame says
 }{
 	{reason: eapol.DiscardShortFrame, frame: func(_ *mkatest.Member, p *mkatest.Peer) []byte { return p.Next()[:17] }},
 	{reason: eapol.DiscardEtherType, frame: func(_ *mkatest.Member, p *mkatest.Peer) []byte {
@@ -118,9 +119,9 @@ var discards = []struct {
 		}
 		return p.Next()
 	}},
-	{reason: eapol.DiscardNotKeyServer, frame: func(_ *mkatest.Member, p *mkatest.Peer) []byte {
+	{reason: eapol.DiscardNotKeyServer, rest: true, frame: func(_ *mkatest.Member, p *mkatest.Peer) []byte {
 		p.Generate(secy.GCMAES128, secy.Offset0)
-		return p.Next()
+		return p.Next(listingNobody)
 	}},
 	{reason: eapol.DiscardSAKPolicy, frame: func(m *mkatest.Member, p *mkatest.Peer) []byte {
 		p.Priority = 0
@@ -160,6 +161,12 @@ func TestDiscardedFrameChangesNothing(t *testing.T) {
 			if c.newMI {
 				if m.MI() == before.Participants[0].MI || !did.Has(mka.EventNewMI) {
 					t.Error("the MI has not changed")
+				}
+				return
+			}
+			if c.rest {
+				if len(m.SecY.SAs) != 0 || m.Status().Participants[0].Peers == nil {
+					t.Errorf("SAs %v, peers %v", m.SecY.SAs, m.Status().Participants[0].Peers)
 				}
 				return
 			}

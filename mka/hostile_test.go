@@ -208,8 +208,7 @@ func (j *jury) try(t *testing.T, frame []byte) {
 	j.reset(t)
 }
 
-// verdict is what the codec says of the frame, and after it the participant: another length makes another CKN, and a SAK
-// from somebody who is not live yet is refused.
+// verdict is what the codec says of the frame, and after it the participant: another length makes another CKN.
 func (j *jury) verdict(frame []byte) eapol.Discard {
 	var m eapol.MKPDU
 	if d := eapol.ParseEnvelope(frame, eapol.Acceptance{}, &m); d != eapol.Accepted {
@@ -230,9 +229,6 @@ func (j *jury) verdict(frame []byte) eapol.Discard {
 	j.accepted++
 	if m.Basic.SCI == j.m.SCI() {
 		return eapol.DiscardOwnSCI
-	}
-	if m.DistributedSAK.Present {
-		return eapol.DiscardNotKeyServer
 	}
 	return eapol.Accepted
 }

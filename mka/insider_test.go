@@ -24,6 +24,7 @@ const siegeTime = 30 * time.Second
 
 func newBesieged(t *testing.T) *besieged {
 	w, members := group(t, 2)
+	w.check.Pretended = 2 * mka.MaxPeers
 	s := &besieged{world: w, a: members[0], b: members[1], x: w.peer(9)}
 	if !s.a.Status().KeyServer {
 		s.a, s.b = s.b, s.a
@@ -107,7 +108,7 @@ var lies = []struct {
 		s.x.KN = 0
 		s.tellBoth()
 	}},
-	{name: "another SAK each time", harm: cut, lie: func(s *besieged, n int) {
+	{name: "another SAK each time", lie: func(s *besieged, n int) {
 		s.x.Priority = 0
 		s.x.Generate(secy.GCMAES128, secy.Offset0)
 		s.tellBoth()

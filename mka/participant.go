@@ -97,6 +97,9 @@ func (k *KaY) receive(now Time, frame []byte, out *Output) {
 		p.provokedMI(now, d.newMI, out)
 	}
 	if reason == eapol.Accepted {
+		if d.ignored {
+			k.discard(p, m, eapol.DiscardNotKeyServer, out)
+		}
 		p.commit(now, m, &d, out)
 		k.received++
 	}
@@ -141,6 +144,8 @@ type decision struct {
 	lists bool   // it lists us with an MN sent within Life Time
 	key   *key   // the SAK to use, nil: none is new
 	plain bool   // the key server distributes that MACsec is not used
+	// ignored says that a SAK was distributed by somebody who is not the key server.
+	ignored bool
 }
 
 // decide makes the checks of 9.4 and 9.8 on an authentic MKPDU, and changes nothing.
@@ -216,7 +221,7 @@ func (p *participant) commit(now Time, m *eapol.MKPDU, d *decision, out *Output)
 		q.announced = announcedSuites(&m.Announcement)
 	}
 	p.elect(out) // its priority or flag may have changed
-	if m.DistributedSAK.Present {
+	if m.DistributedSAK.Present && !d.ignored {
 		p.plain = d.plain
 	}
 	if p.kay.choosePrincipal(out); d.key != nil && p.kay.principal == p {

@@ -328,13 +328,17 @@ func (k *KaY) serverDeadline() Time {
 	return at
 }
 
-// decideSAK makes the checks of a Distributed SAK (9.8, 11.11.3) and unwraps one that is new.
+// decideSAK makes the checks of a Distributed SAK (9.8, 11.11.3) and unwraps one that is new. One from somebody who is not
+// the key server is dropped, but not what else the MKPDU says, which the standard leaves open: stations that each take
+// themselves for the key server, as when three start together or two halves of a group meet, would be deaf to each
+// other until they expire.
 func (p *participant) decideSAK(d decision, m *eapol.MKPDU) (decision, eapol.Discard) {
 	k, set, b := p.kay, &m.DistributedSAK, &m.Basic
 	sender := peer{mi: b.MI, sci: b.SCI, priority: b.KeyServerPriority, keyServer: b.KeyServer}
 	live := d.proof || d.at >= 0 && p.peers[d.at].live
 	if !live || p.election(&sender).sci != b.SCI {
-		return d, eapol.DiscardNotKeyServer
+		d.ignored = true
+		return d, eapol.Accepted
 	}
 	if set.Empty {
 		d.plain = true

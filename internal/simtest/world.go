@@ -19,9 +19,9 @@ const (
 	// echoDelay is how much later a frame that somebody has kept may be sent again.
 	echoDelay = 10 * time.Second
 	// HealTime is within which a group is one again after the last fault: a Life Time until the last who lists us from
-	// before forgets us, one until we take what it has listed for too old, one for which a SAK may have to wait while others
-	// are about to become live (9.4.3, 9.8), and hellos that tell of it.
-	HealTime = 3*mka.LifeTime + 2*mka.HelloTime
+	// before forgets us, one for which a SAK may have to wait while others are about to become live (9.4.3, 9.8), and
+	// hellos that tell of it.
+	HealTime = 2*mka.LifeTime + 2*mka.HelloTime
 )
 
 // A Result is what came of a world.

@@ -25,6 +25,8 @@ import (
 type Checker struct {
 	// MaxPeers is how many peers a participant may keep, whoever asks: 100, for SSCIs are meant for groups of that size.
 	MaxPeers int
+	// Pretended is how many others there may seem to be on a segment, where one station speaks as many members.
+	Pretended int
 
 	lan     *LAN
 	tb      TB
