@@ -35,11 +35,6 @@ var offloads = map[offload.Backend]kernel.Offload{
 
 func kernelOffer(p config.Port, lower int, b offload.Backend) offload.Offer {
 	o := offload.Offer{Backend: b}
-	if passesMarked(p) {
-		o.Why = "the plain frames of should-secure cannot be told from the host's own there yet; use backend = \"userspace\", " +
-			"or uncontrolled = \"open\""
-		return o
-	}
 	if b != offload.BackendKernel && p.Uncontrolled == config.Closed {
 		o.Why = "frames cross the lower device in clear on their way to the hardware, and a closed device stops them; set " +
 			"uncontrolled = \"open\""

@@ -11,6 +11,7 @@ import (
 	"mkad/internal/filter"
 	linkwatch "mkad/internal/port"
 	"mkad/mka"
+	"mkad/offload"
 	"mkad/secy"
 )
 
@@ -94,6 +95,11 @@ func (p *port) tryAttach() error {
 	}
 	if err := p.openSecY(); err != nil {
 		return err
+	}
+	if p.through() != "" {
+		if err := p.closeLower(); err != nil {
+			return err
+		}
 	}
 	socket, err := receive(p.link.Index, p.cfg.EAPOLDestination)
 	if err != nil {
@@ -252,9 +258,17 @@ func (p *port) closeLower() error {
 	return err
 }
 
+// through names the Controlled Port while it is a kernel's device that sends and receives in clear on a closed device.
+func (p *port) through() string {
+	if p.secY != nil && p.choice.Backend == offload.BackendKernel && passesMarked(p.cfg) {
+		return p.cfg.Controlled
+	}
+	return ""
+}
+
 // rules are what closes the lower device.
 func (p *port) rules() filter.Rules {
-	rules := filter.Rules{Interface: p.cfg.Interface, PassMarked: passesMarked(p.cfg)}
+	rules := filter.Rules{Interface: p.cfg.Interface, PassMarked: passesMarked(p.cfg), Through: p.through()}
 	for _, name := range p.cfg.Bypass {
 		bypass, _ := filter.ParseBypass(name)
 		rules.Bypass = append(rules.Bypass, bypass)
@@ -292,15 +306,17 @@ func (p *port) openRenamed() {
 	p.renamed = ""
 }
 
-// checkClosed closes the lower device again if somebody has opened it. Meanwhile frames may have passed in clear.
+// checkClosed closes the lower device again if somebody has opened it. Meanwhile frames may have passed in clear. It also
+// follows a Controlled Port that was made anew.
 func (p *port) checkClosed() {
 	p.closedAt = p.now()
-	closed, err := filter.Closed(p.cfg.Interface)
-	if closed || err != nil {
+	if inForce, err := filter.InForce(p.rules()); inForce || err != nil {
 		return
 	}
-	p.log.Warn("lower device was opened by somebody else; closing it again", "remedy",
-		"let whoever flushes the nftables ruleset leave the tables of mkad, or set uncontrolled = \"open\"")
+	if closed, err := filter.Closed(p.cfg.Interface); err == nil && !closed {
+		p.log.Warn("lower device was opened by somebody else; closing it again", "remedy",
+			"let whoever flushes the nftables ruleset leave the tables of mkad, or set uncontrolled = \"open\"")
+	}
 	if err := p.closeLower(); err != nil {
 		p.fail(err)
 	}

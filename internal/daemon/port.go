@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -261,6 +262,9 @@ func (p *port) carryOut() {
 		p.log.Debug("secy", "op", op)
 		reports = p.secY.Apply(op, reports)
 	}
+	if p.through() != "" && slices.ContainsFunc(p.out.Ops, configures) {
+		p.checkClosed()
+	}
 	for _, frame := range p.out.Frames {
 		p.send(frame)
 	}
@@ -271,6 +275,9 @@ func (p *port) carryOut() {
 		p.step(mka.SecYReported{Report: r})
 	}
 }
+
+// configures reports whether an Op may have had the kernel's device made anew, for another cipher suite.
+func configures(op secy.Op) bool { return op.Kind == secy.OpConfigure }
 
 // send sends an MKPDU. One that is lost is followed by another; what fails is said once, until it works again.
 func (p *port) send(frame []byte) {

@@ -69,8 +69,13 @@ func (r Rules) load(renew bool) error {
 		conn.DelTable(table)
 		conn.AddTable(table)
 	}
-	r.addChain(conn, ingress(table, r.Interface), r.ingressRules())
+	r.addChain(conn, r.ingress(table), r.ingressRules())
 	r.addChain(conn, egress(table, r.Interface), r.egressRules())
+	if r.Through != "" {
+		r.addThrough(conn)
+	} else if err := removeAuxiliary(conn, r.Interface); err != nil {
+		return err
+	}
 	return conn.Flush()
 }
 
@@ -86,9 +91,14 @@ func tableOf(device string) *nftables.Table {
 	return &nftables.Table{Family: nftables.TableFamilyNetdev, Name: tablePrefix + device}
 }
 
-// ingress is the first to judge what comes in: a chain or flow table before it could forward frames past it.
-func ingress(table *nftables.Table, device string) *nftables.Chain {
-	return baseChain(table, device, ingressChain, nftables.ChainHookIngress, nftables.ChainPriorityFirst)
+// ingress is the first to judge what comes in: a chain or flow table before it could forward frames past it. With Through
+// it lets everything in.
+func (r Rules) ingress(table *nftables.Table) *nftables.Chain {
+	chain := baseChain(table, r.Interface, ingressChain, nftables.ChainHookIngress, nftables.ChainPriorityFirst)
+	if r.Through != "" {
+		*chain.Policy = nftables.ChainPolicyAccept
+	}
+	return chain
 }
 
 // egress is the last to judge what goes out: no chain after it makes another frame of it.
@@ -111,20 +121,48 @@ func Open(device string) error {
 	}
 	conn.DelTable(tableOf(device))
 	err = conn.Flush()
+	if err == nil || errors.Is(err, unix.ENOENT) {
+		if err = removeAuxiliary(conn, device); err == nil {
+			err = conn.Flush()
+		}
+	}
 	if err == nil || errors.Is(err, unix.ENOENT) || unsupported(err) {
 		return nil
 	}
 	return fmt.Errorf("open %s: %w", device, explain(err, true))
 }
 
-// Closed reports whether both chains that close the device are in force. The device may not exist: from Linux 6.16 on
-// chains wait for it.
+// Closed reports whether what closes the device, in either way, is in force. The device may not exist: from Linux 6.16
+// on chains wait for it.
 func Closed(device string) (bool, error) {
 	closed, err := closedChains()
+	for _, family := range families[1:] {
+		if err != nil || closed[device] != 1 {
+			break
+		}
+		there, failed := auxiliaryChains(family, device)
+		if err = failed; !there {
+			closed[device] = 0
+		}
+	}
 	if err != nil {
 		return false, fmt.Errorf("look up whether %s is closed: %w", device, err)
 	}
-	return closed[device] == 2, nil
+	return closed[device] > 0, nil
+}
+
+// InForce reports whether the device is closed and all that Close has set for the rules is there still: a device that
+// has taken the place of r.Through has no chain.
+func InForce(r Rules) (bool, error) {
+	closed, err := Closed(r.Interface)
+	if err != nil || !closed {
+		return false, err
+	}
+	marks, err := auxiliaryChains(nftables.TableFamilyNetdev, r.Interface)
+	if err != nil {
+		return false, fmt.Errorf("look up how %s is closed: %w", r.Interface, err)
+	}
+	return marks == (r.Through != ""), nil
 }
 
 // List names the devices on which Close has set something, in the kernel's order.
@@ -146,7 +184,7 @@ func List() ([]string, error) {
 	return devices, nil
 }
 
-// closedChains counts, by device, the chains of ours that drop what they do not pass.
+// closedChains counts, by device, the chains of ours that drop what they do not pass: 2, or with Through 1.
 func closedChains() (map[string]int, error) {
 	conn, err := dial()
 	if err != nil {

@@ -22,6 +22,10 @@ type Rules struct {
 	// PassMarked lets frames out that their sender has marked with Mark (SO_MARK). It is for a software SecY that has to
 	// send in clear (should-secure); what comes in it reads with a packet socket for all protocols, before the filter.
 	PassMarked bool
+	// Through, if set, names the device of a SecY in the kernel on Interface that sends and receives in clear
+	// (should-secure). What it sends passes, what comes in is left to it, and the host's IP and ARP see nothing that
+	// Interface itself has received. The device has to exist; when another takes its place, Close is to be called again.
+	Through string
 }
 
 // MaxEtherTypes bounds Rules.EtherTypes: every frame is compared with each, and there are two to list.
@@ -70,6 +74,9 @@ func (b Bypass) String() string {
 }
 
 func (r Rules) check() error {
+	if r.Through != "" && r.Through == r.Interface {
+		return fmt.Errorf("%q cannot be the device of a SecY on itself", r.Through)
+	}
 	if r.Interface == "" || len(r.Interface) >= unix.IFNAMSIZ || strings.ContainsAny(r.Interface, "/: \t\n\v\f\r\x00") {
 		return fmt.Errorf("%q cannot be the name of a device", r.Interface)
 	}
@@ -112,7 +119,7 @@ func (r Rules) ingressRules() []rule { return r.rules(metaProtocol) }
 // counts as part of the frame, so nothing passes with one.
 func (r Rules) egressRules() []rule {
 	rules := r.rules(headerType)
-	if r.PassMarked {
+	if r.PassMarked || r.Through != "" {
 		rules = append(rules, rule{"plain frames of the SecY", mark(Mark)})
 	}
 	return rules
@@ -184,6 +191,13 @@ func metaProtocol(t uint16) []expr.Any {
 	return []expr.Any{
 		&expr.Meta{Key: expr.MetaKeyPROTOCOL, Register: 1},
 		&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: binary.BigEndian.AppendUint16(nil, t)},
+	}
+}
+
+func setMark(m uint32) []expr.Any {
+	return []expr.Any{
+		&expr.Immediate{Register: 1, Data: binary.NativeEndian.AppendUint32(nil, m)},
+		&expr.Meta{Key: expr.MetaKeyMARK, Register: 1, SourceRegister: true},
 	}
 }
 

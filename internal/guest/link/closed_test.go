@@ -143,6 +143,56 @@ func TestGuestShouldSecurePassesInClearUntilSecured(t *testing.T) {
 	}
 }
 
+// Clause: 802.1X-2020 12.4; design: with a closed lower device, plain frames pass between it and the Controlled Port until
+// secured, and the host's stack on the lower device sees none of them, so that nothing is delivered twice.
+func TestGuestShouldSecureOnAClosedDeviceDeliversOnce(t *testing.T) {
+	const lines = "policy = \"should-secure\"\nbackend = \"kernel\""
+	l := newLink(t, lines, lines)
+	must(t, l.West.StartDaemon(t.Context()))
+	must(t, l.Connect())
+	must(t, l.West.WaitFor(t.Context(), control.Unsecured))
+	must(t, l.West.AddAddress(mkadlab.Controlled, mkadlab.WestAddress+"/24"))
+	must(t, l.West.AddAddress(mkadlab.Controlled, mkadlab.WestAddress6+"/64"))
+	must(t, l.West.AddAddress(mkadlab.Lower, "198.51.100.1/24"))
+	must(t, l.East.AddAddress(mkadlab.Lower, mkadlab.EastAddress+"/24"))
+	must(t, l.East.AddAddress(mkadlab.Lower, mkadlab.EastAddress6+"/64"))
+	must(t, l.East.AddAddress(mkadlab.Lower, "198.51.100.2/24"))
+	inClear := func() {
+		t.Helper()
+		pingsOnce(t, l.East, mkadlab.WestAddress)
+		pingsOnce(t, l.West, mkadlab.EastAddress)
+		waitFor(t, "IPv6 to pass once", func() bool {
+			out, err := l.East.Run(t.Context(), "ping", "-n", "-c", "3", "-i", "0.2", "-W", "2", mkadlab.WestAddress6)
+			return err == nil && !strings.Contains(out, "DUP")
+		})
+	}
+	inClear()
+	// Only Controlled Ports speak: the host's own address on the lower device is silent.
+	if out, err := l.West.Run(t.Context(), "ping", "-n", "-c", "2", "-W", "1", "-I", mkadlab.Lower, "198.51.100.2"); err == nil {
+		t.Errorf("the host sends by the closed device itself: %s", out)
+	}
+
+	run(t, l.East, "ip address flush dev eth1")
+	must(t, l.East.StartDaemon(t.Context()))
+	must(t, l.WaitFor(t.Context(), control.Secured))
+	wire, err := netlab.StartCapture(l.East.Namespace, mkadlab.Lower)
+	must(t, err)
+	carriesBothWays(t, l)
+	capture, err := wire.Stop()
+	must(t, err)
+	if clear := capture.Except(netlab.EtherTypeEAPOL, netlab.EtherTypeMACsec); len(clear) > 0 {
+		t.Errorf("secured, %d frames were sent in clear, the first is %x", len(clear), clear[0].Data)
+	}
+
+	l.East.Daemon().Kill()
+	must(t, l.East.Remove(mkadlab.Controlled))
+	run(t, l.East, "nft flush ruleset")
+	must(t, l.East.AddAddress(mkadlab.Lower, mkadlab.EastAddress+"/24"))
+	must(t, l.East.AddAddress(mkadlab.Lower, mkadlab.EastAddress6+"/64"))
+	waitFor(t, "in clear again without a peer", func() bool { return port(t, l.West).State == control.Unsecured })
+	inClear()
+}
+
 // pingsOnce expects an answer to each ping, and no more.
 func pingsOnce(t *testing.T, h *mkadlab.Host, to string) {
 	t.Helper()
