@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -18,13 +19,14 @@ type Pause struct {
 	held   *tap
 	out    int // packet socket on the device
 	chain  *chain
+	frame  []byte // for release
 }
 
 // Egress begins a pause: when it returns, no processor is in the device's transmit function, and none enters it but for
 // frames that are sent by the caller. The caller ends it, soon: what can be held is bounded (maxHeld frames). The error
 // says what keeps the device from pausing; it goes on sending then.
 func Egress(device string) (*Pause, error) {
-	p := &Pause{device: device, out: -1}
+	p := &Pause{device: device, out: -1, frame: make([]byte, maxFrame)}
 	if err := p.begin(); err != nil {
 		return nil, errors.Join(fmt.Errorf("pause %s: %w", device, err), p.close())
 	}
@@ -48,9 +50,14 @@ func (p *Pause) begin() error {
 	return quiesce()
 }
 
-// End sends what was held back and ends the pause. Frames that could not be sent are lost, and are the error.
+// catchUp bounds how long End sends what was held back while more of it comes: a host that sends faster than we do would
+// keep us at it. What then is left goes out among what the host sends again by itself.
+const catchUp = 5 * time.Millisecond
+
+// End sends what was held back and ends the pause. It takes some ten milliseconds, in which the host sends again.
+// Frames that could not be sent are lost, and are the error.
 func (p *Pause) End() error {
-	err := p.release()
+	err := p.release(time.Now().Add(catchUp))
 	gone := make(chan error, 1)
 	go func() {
 		p.chain.close()
@@ -60,27 +67,28 @@ func (p *Pause) End() error {
 		select {
 		case quiet := <-gone:
 			p.chain = nil
-			return errors.Join(err, quiet, p.release(), p.close())
+			return errors.Join(err, quiet, p.release(time.Time{}), p.close())
 		default: // the kernel takes its time to remove the chain; what it still forwards is not to wait so long
 			p.held.wait()
-			err = errors.Join(err, p.release())
+			err = errors.Join(err, p.release(time.Now().Add(catchUp)))
 		}
 	}
 }
 
-// release sends what the TAP holds, in order. It ends when it has sent as many frames as can be held and it is not yet
-// empty: the host then sends faster than we do.
-func (p *Pause) release() error {
-	frame := make([]byte, maxFrame)
+// release sends what the TAP holds, in order, until it is empty or it is time; with the zero time, as much as can be held.
+func (p *Pause) release(until time.Time) error {
 	var lost int
 	var last error
 	for range maxHeld {
-		n, err := p.held.read(frame)
+		n, err := p.held.read(p.frame)
 		if err != nil || n == 0 {
 			return errors.Join(err, loss(p.device, lost, last))
 		}
-		if err := send(p.out, frame[:n]); err != nil {
+		if err := send(p.out, p.frame[:n]); err != nil {
 			lost, last = lost+1, err
+		}
+		if !until.IsZero() && time.Now().After(until) {
+			break
 		}
 	}
 	return loss(p.device, lost, last)

@@ -55,7 +55,7 @@ func must(t testing.TB, err error) {
 }
 
 // newWire makes two hosts on one wire, up, with addresses.
-func newWire(t *testing.T) (host, peer *netlab.Namespace) {
+func newWire(t testing.TB) (host, peer *netlab.Namespace) {
 	t.Helper()
 	var ends [2]*netlab.Namespace
 	for i := range ends {
@@ -77,7 +77,7 @@ func newWire(t *testing.T) (host, peer *netlab.Namespace) {
 	return host, peer
 }
 
-func begin(t *testing.T, n *netlab.Namespace) (p *pause.Pause) {
+func begin(t testing.TB, n *netlab.Namespace) (p *pause.Pause) {
 	t.Helper()
 	must(t, n.Do(func() (err error) {
 		p, err = pause.Egress(device)
@@ -294,4 +294,17 @@ func TestPauseOfNoDeviceIsAnError(t *testing.T) {
 	if err == nil || pausing(t, host) != nil {
 		t.Errorf("pausing a device that is not there: %v", err)
 	}
+}
+
+// BenchmarkPause tells how long a device is silent at most (begin-µs) and how long it takes until all is as before.
+func BenchmarkPause(b *testing.B) {
+	host, _ := newWire(b)
+	var silent time.Duration
+	for b.Loop() {
+		start := time.Now()
+		p := begin(b, host)
+		silent += time.Since(start)
+		must(b, p.End())
+	}
+	b.ReportMetric(float64(silent.Microseconds())/float64(b.N), "begin-µs")
 }

@@ -270,23 +270,31 @@ func (d *Device) enableTransmit(key secy.KeyID) error {
 
 // encode sends with an AN from the next frame on. While it changes nothing is to be sent: the kernel reads the AN twice
 // for each frame, for the key and for the SecTAG, and a frame that finds the two different is lost. Without a pause
-// that befalls one switch in some hundred (see package internal/pause), which is no reason not to switch.
+// that befalls one switch in some hundred (see package internal/pause), which is no reason not to switch. The pause ends
+// behind our back, for what was held back may take a while to send.
 func (d *Device) encode(an secy.AN) error {
-	before := d.last.transmit[d.last.encodingSA]
-	resume := func() error { return nil }
-	if d.cfg.Pause != nil && d.want.fixed.offload == OffloadOff && before != nil && before.active && before.an != an {
-		r, err := d.cfg.Pause(d.cfg.Controlled)
-		if err == nil {
-			resume = r
-		} else {
-			d.log.Warn("a frame may be lost now that the key changes", "controlled", d.cfg.Controlled, "err", err)
-		}
-	}
+	resume := d.pause(an)
 	err := d.change(fmt.Sprintf("transmit with SA %d", an), changeEncodingSA(d.index, an))
-	if lost := resume(); lost != nil {
-		d.log.Warn("frames were lost when the key changed", "controlled", d.cfg.Controlled, "err", lost)
-	}
+	d.resuming.Go(func() {
+		if lost := resume(); lost != nil {
+			d.log.Warn("frames were lost when the key changed", "controlled", d.cfg.Controlled, "err", lost)
+		}
+	})
 	return err
+}
+
+// pause has the host pause, if it may be sending with another AN.
+func (d *Device) pause(an secy.AN) (resume func() error) {
+	before := d.last.transmit[d.last.encodingSA]
+	if d.cfg.Pause != nil && d.want.fixed.offload == OffloadOff && before != nil && before.active && before.an != an {
+		d.resuming.Wait() // from the switch before
+		resume, err := d.cfg.Pause(d.cfg.Controlled)
+		if err == nil {
+			return resume
+		}
+		d.log.Warn("a frame may be lost now that the key changes", "controlled", d.cfg.Controlled, "err", err)
+	}
+	return func() error { return nil }
 }
 
 // deleteSAs removes every SA of a key that the kernel holds, though some cannot be removed.

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"golang.org/x/sys/unix"
 
@@ -210,6 +211,7 @@ func TestHostPausesWhileTheKeySwitches(t *testing.T) {
 			t.Errorf("%q before there is a key to switch from", seen)
 		}
 		l.order(enableTransmit(another))
+		synctest.Wait()
 		if want := []string{"pause macsec0, AN 1", "resume, AN 2"}; !slices.Equal(seen, want) {
 			t.Errorf("%q, want %q", seen, want)
 		}

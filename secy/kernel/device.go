@@ -47,8 +47,8 @@ type Config struct {
 	// Replace puts the macsec device in the place of a device of another kind that has its name, for instance the TAP of
 	// another backend, and gives it that one's identity. Without it such a device is an error.
 	Replace bool
-	// Pause, if set, holds back what the host sends through a device until the function that it returns is called. It is
-	// called when the device goes from one transmit SA to the next.
+	// Pause, if set, holds back what the host sends through a device until the function that it returns is called, by
+	// another goroutine. It is called when the device goes from one transmit SA to the next.
 	Pause    func(device string) (resume func() error, err error)
 	Exchange Exchange     // nil: this machine's kernel, in the network namespace of the thread that calls Open
 	Logger   *slog.Logger // nil: nothing is logged
@@ -67,6 +67,8 @@ type Device struct {
 	done    chan struct{} // closed when the device is lost
 	stop    chan struct{} // closed by Close
 	polling sync.WaitGroup
+	// resuming is the end of the host's pause, which no order waits for but the next that needs one.
+	resuming sync.WaitGroup
 
 	mu       sync.Mutex // guards what follows
 	kernel   *conversation
@@ -331,6 +333,7 @@ func (d *Device) Close(keep bool) error {
 	close(d.stop)
 	d.mu.Unlock()
 	d.polling.Wait()
+	d.resuming.Wait()
 	defer d.kernel.hangUp()
 	if keep || d.err != nil {
 		return nil
