@@ -40,6 +40,7 @@ type tool struct {
 	random         io.Reader                 // of keygen
 	closedDevices  func() ([]string, error)  // the lower devices that have a filter of mkad's
 	openDevice     func(device string) error // takes it away
+	served         func(device string) bool  // whether a running mkad has it
 
 	socket string
 }

@@ -36,6 +36,7 @@ type filters struct {
 	listErr error
 	openErr error
 	opened  []string // devices that were asked for
+	served  []string // devices that a running mkad has
 }
 
 func (f *filters) list() ([]string, error) { return f.closed, f.listErr }
@@ -49,7 +50,8 @@ func runToolOn(f *filters, args ...string) outcome {
 	var stdout, stderr bytes.Buffer
 	zeros := bytes.NewReader(make([]byte, 1024)) // a key made of them is no secret
 	tool := tool{stdout: &stdout, stderr: &stderr, now: func() time.Time { return noon }, random: zeros,
-		closedDevices: f.list, openDevice: f.open}
+		closedDevices: f.list, openDevice: f.open,
+		served: func(device string) bool { return slices.Contains(f.served, device) }}
 	exit := tool.run(args)
 	return outcome{exit, stdout.String(), stderr.String()}
 }
@@ -340,9 +342,13 @@ func TestUnlockNeedsNoDaemon(t *testing.T) {
 }
 
 func TestUnlockOpensWhatTheDaemonDoesNotServe(t *testing.T) {
-	_, socket := serve(t, securedPort())
-	host := filters{closed: []string{"eth1", "eth2"}}
-	wantOutcome(t, runToolOn(&host, with(socket, "unlock", "eth2")...), outcome{stdout: "eth2 is open now, in clear\n"})
+	host := filters{closed: []string{"eth1", "eth2"}, served: []string{"eth1"}}
+	wantOutcome(t, runToolOn(&host, "unlock", "eth2"), outcome{stdout: "eth2 is open now, in clear\n"})
+}
+
+func TestUnlockByForceOpensWhatADaemonHas(t *testing.T) {
+	host := filters{closed: []string{"eth1"}, served: []string{"eth1"}}
+	wantOutcome(t, runToolOn(&host, "unlock", "--force", "eth1"), outcome{stdout: "eth1 is open now, in clear\n"})
 }
 
 func TestUnlockRefusesWhatItCannotOpenForLong(t *testing.T) {
@@ -360,9 +366,8 @@ func TestUnlockRefusesWhatItCannotOpenForLong(t *testing.T) {
 		{"served, not closed", "eth1", nil, "mkactl: eth1 was not closed by mkad\n"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			_, socket := serve(t, securedPort())
-			host := filters{closed: test.closed}
-			wantOutcome(t, runToolOn(&host, with(socket, "unlock", test.port)...), outcome{exitFailed, "", test.want})
+			host := filters{closed: test.closed, served: []string{"eth1"}}
+			wantOutcome(t, runToolOn(&host, "unlock", test.port), outcome{exitFailed, "", test.want})
 			if host.opened != nil {
 				t.Errorf("opened are %v, want none", host.opened)
 			}

@@ -5,16 +5,11 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"mkad/internal/control"
 )
-
-// noticeTime bounds the question whether a mkad still serves a port that is to be unlocked: a tenth of it is ample for
-// one that is well.
-const noticeTime = 3 * time.Second
 
 func (t *tool) rekey() *cobra.Command {
 	return &cobra.Command{
@@ -40,7 +35,8 @@ func (t *tool) reload() *cobra.Command {
 }
 
 func (t *tool) unlock() *cobra.Command {
-	return &cobra.Command{
+	var force bool
+	cmd := &cobra.Command{
 		Use:   "unlock PORT",
 		Short: "Take away the filter by which mkad keeps the host from using a lower device in clear",
 		Long: "Unlock takes away the filter by which mkad keeps the host from using a lower device in clear. It is for\n" +
@@ -48,8 +44,10 @@ func (t *tool) unlock() *cobra.Command {
 			"first, or set uncontrolled = \"open\" for the port in mkad.toml. PORT is the lower device.",
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: t.closed,
-		RunE:              func(_ *cobra.Command, args []string) error { return t.unlockPort(args[0]) },
+		RunE:              func(_ *cobra.Command, args []string) error { return t.unlockPort(args[0], force) },
 	}
+	cmd.Flags().BoolVar(&force, "force", false, "open it although a mkad runs that has it, for one that hangs")
+	return cmd
 }
 
 // closed completes the names of lower devices that can be opened.
@@ -61,15 +59,16 @@ func (t *tool) closed(_ *cobra.Command, given []string, _ string) ([]cobra.Compl
 	return names, cobra.ShellCompDirectiveNoFileComp
 }
 
-// unlockPort opens a lower device, unless that would be in vain: a mkad that serves it looks whether it is closed.
-func (t *tool) unlockPort(port string) error {
+// unlockPort opens a lower device, unless that would be in vain: a mkad that serves it, whatever its control socket,
+// looks whether it is closed.
+func (t *tool) unlockPort(port string, force bool) error {
 	names, err := t.closedDevices()
 	switch {
 	case err != nil:
 		return fmt.Errorf("unlock %s: %w", port, err)
 	case !slices.Contains(names, port):
 		return notClosed(port, names)
-	case t.serves(port):
+	case !force && t.served(port):
 		return advisedError{fmt.Errorf("%s stays closed: a running mkad serves it and would close it again within seconds",
 			port), "stop mkad first, or set uncontrolled = \"open\" in mkad.toml, then: mkactl reload"}
 	}
@@ -85,15 +84,4 @@ func notClosed(port string, closed []string) error {
 		return err
 	}
 	return advisedError{err, "name one that was: " + strings.Join(closed, ", ")}
-}
-
-// serves reports whether a running mkad is known to serve the lower device. One that hangs must not keep anybody from
-// opening it.
-func (t *tool) serves(lower string) bool {
-	var d control.Document
-	err := t.ask(noticeTime, func(ctx context.Context, c *control.Client) (err error) {
-		d, err = c.Status(ctx)
-		return err
-	})
-	return err == nil && slices.ContainsFunc(d.Ports, func(p control.Port) bool { return p.Interface == lower })
 }

@@ -223,7 +223,7 @@ func (p *port) fail(err error) {
 // own claims the lower device, once.
 func (p *port) own() (err error) {
 	if p.claim == nil {
-		p.claim, err = claimDevice(p.cfg.Interface)
+		p.claim, err = linkwatch.ClaimDevice(p.cfg.Interface)
 	}
 	return err
 }

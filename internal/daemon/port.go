@@ -45,13 +45,13 @@ type port struct {
 	done  chan struct{} // closed when it has ended
 
 	link         linkwatch.Link
-	known        bool     // link was told by the watcher
-	life         uint64   // of the device that attach has served; 0: none
-	raised       uint64   // Life of the device that was brought up
-	claim        *claim   // on the lower device's name; nil: none yet
-	closed       bool     // the lower device is to be closed, and was
-	closedAt     mka.Time // when that was last looked at
-	renamed      string   // the name under which the lower device stays closed meanwhile; "": none
+	known        bool             // link was told by the watcher
+	life         uint64           // of the device that attach has served; 0: none
+	raised       uint64           // Life of the device that was brought up
+	claim        *linkwatch.Claim // on the lower device's name; nil: none yet
+	closed       bool             // the lower device is to be closed, and was
+	closedAt     mka.Time         // when that was last looked at
+	renamed      string           // the name under which the lower device stays closed meanwhile; "": none
 	carrierSince mka.Time
 	lookAt       mka.Time // when to look at the carrier; never after lookUntil
 	lookUntil    mka.Time
@@ -328,7 +328,7 @@ func (p *port) end() {
 	if !p.leave.closed && p.claim != nil { // without a claim it is another mkad's
 		p.openLower()
 	}
-	p.claim.release()
+	p.claim.Release()
 	for i := range p.keys {
 		p.keys[i].CAK.Wipe()
 	}

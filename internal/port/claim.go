@@ -1,4 +1,4 @@
-package daemon
+package port
 
 import (
 	"errors"
@@ -10,24 +10,28 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A claim marks a lower device as ours, so that a second mkad leaves it alone: two would share an SCI and fight. It is
-// an abstract socket, which belongs to the network namespace as the device does and goes with the process.
-type claim struct{ socket *net.UnixListener }
+// ErrClaimed is the error of ClaimDevice for a device that another mkad has.
+var ErrClaimed = errors.New("another mkad works on")
 
-// claimDevice claims the device of that name. The name of the socket is anybody's to take: one that is held by a user
-// who could not run an mkad is no claim, and does not keep us off.
-func claimDevice(name string) (*claim, error) {
+// A Claim marks a lower device as ours, so that a second mkad leaves it alone: two would share an SCI and fight. It is
+// an abstract socket, which belongs to the network namespace as the device does and goes with the process.
+type Claim struct{ socket *net.UnixListener }
+
+// ClaimDevice claims the device of that name in the network namespace of the calling thread; the error is ErrClaimed if
+// another mkad has it. The name of the socket is anybody's to take: one that is held by a user who could not run an mkad
+// is no claim, and does not keep us off.
+func ClaimDevice(name string) (*Claim, error) {
 	address := &net.UnixAddr{Name: "@mkad/" + name, Net: "unix"}
 	socket, err := net.ListenUnix("unix", address)
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE) && !heldByOurs(address):
-		return &claim{}, nil
+		return &Claim{}, nil
 	case errors.Is(err, syscall.EADDRINUSE):
-		return nil, fmt.Errorf("another mkad works on %s; stop it, or take %s out of one configuration", name, name)
+		return nil, fmt.Errorf("%w %s; stop it, or take %s out of one configuration", ErrClaimed, name, name)
 	case err != nil:
 		return nil, fmt.Errorf("claim %s: %w", name, err)
 	}
-	return &claim{socket}, nil
+	return &Claim{socket}, nil
 }
 
 // heldByOurs reports whether root or our own user holds the socket, or nobody can tell.
@@ -50,7 +54,8 @@ func heldByOurs(address *net.UnixAddr) bool {
 	return ours
 }
 
-func (c *claim) release() {
+// Release gives the device up. Nil is no claim.
+func (c *Claim) Release() {
 	if c != nil && c.socket != nil {
 		_ = c.socket.Close()
 	}
