@@ -116,7 +116,30 @@ func (t *tool) root(understood func()) *cobra.Command {
 	root.SetErr(t.stderr)
 	root.PersistentFlags().StringVar(&t.socket, "socket", defaultSocket, "control socket of mkad")
 	root.AddCommand(t.status(), t.watch(), t.counters(), t.rekey(), t.reload(), t.keygen(), t.unlock())
+	strict(root)
 	return root
+}
+
+// strict has the commands that the library adds refuse what they do not know, as the others do.
+func strict(root *cobra.Command) {
+	root.InitDefaultHelpCmd()
+	root.InitDefaultCompletionCmd()
+	for _, c := range root.Commands() {
+		switch c.Name() {
+		case "completion":
+			c.Args = cobra.NoArgs
+			c.RunE = func(*cobra.Command, []string) error { return usageError{errors.New("which shell? bash, zsh or fish")} }
+		case "help":
+			c.Run = nil
+			c.RunE = func(_ *cobra.Command, args []string) error {
+				about, _, err := root.Find(args)
+				if err != nil {
+					return usageError{err}
+				}
+				return about.Help()
+			}
+		}
+	}
 }
 
 // ask runs one exchange with the daemon that may last that long.

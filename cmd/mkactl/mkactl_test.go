@@ -203,6 +203,9 @@ func TestWrongCommandLineIsAUsageError(t *testing.T) {
 		{"rekey eth1 eth2", "accepts 1 arg"},
 		{"reload now", "unknown command"},
 		{"unlock", "accepts 1 arg"},
+		{"completion nosuch", "unknown command"},
+		{"completion", "which shell"},
+		{"help nosuch", "unknown command"},
 		{"keygen --cak-bits 192", "give one of: 128, 256"},
 	} {
 		t.Run(test.args, func(t *testing.T) {

@@ -29,8 +29,11 @@ const (
 
 func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 
-// errBadConfig ends the program after the problems have been listed.
-var errBadConfig = errors.New("the configuration has errors; nothing was started")
+// errBadConfig and errChecked end the program after the problems have been listed.
+var (
+	errBadConfig = errors.New("the configuration has errors; nothing was started")
+	errChecked   = errors.New("the configuration has errors")
+)
 
 func run(args []string, stdout, stderr io.Writer) int {
 	var path string
@@ -38,7 +41,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	cmd := &cobra.Command{
 		Use:           "mkad",
 		Short:         "MACsec key agreement daemon",
-		Long:          "mkad secures the Ethernet links that its configuration names, until it is ended by SIGTERM or SIGINT.\nSIGHUP has it read the configuration and the CAK files again.",
+		Long:          "mkad secures the Ethernet links that its configuration names, until it is ended by SIGTERM or SIGINT.\nSIGHUP has it read the configuration and the CAK files again.\n\nExit status: 0 ended, or nothing wrong with --check; 1 could not run; 2 bad command line or configuration.",
 		Args:          cobra.NoArgs,
 		Version:       version(),
 		SilenceErrors: true,
@@ -64,11 +67,14 @@ func run(args []string, stdout, stderr io.Writer) int {
 	case !started:
 		fmt.Fprintf(stderr, "mkad: %v\ntry: mkad --help\n", err)
 		return exitUsage
-	case errors.Is(err, errBadConfig):
+	case errors.Is(err, errBadConfig), errors.Is(err, errChecked):
 		fmt.Fprintln(stderr, "mkad:", err)
 		return exitUsage
 	}
 	fmt.Fprintln(stderr, "mkad:", err)
+	if errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.EACCES) {
+		fmt.Fprintln(stderr, "try: run it as root, or with CAP_NET_ADMIN and CAP_NET_RAW")
+	}
 	return exitFailed
 }
 
@@ -87,8 +93,11 @@ func checkConfig(path string, stdout, stderr io.Writer) error {
 		problems = append(problems, mkad.CheckHost(cfg)...)
 	}
 	list(stderr, problems)
+	if cfg == nil {
+		fmt.Fprintln(stderr, "mkad: the CAK files and the host were not looked at; mend the configuration first")
+	}
 	if len(problems.Errors()) > 0 {
-		return errBadConfig
+		return errChecked
 	}
 	fmt.Fprintf(stdout, "%s: good, %s\n", path, portCount(len(cfg.Ports)))
 	return nil

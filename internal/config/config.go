@@ -165,10 +165,15 @@ func Load(path string) (*Config, Problems) {
 	return parse(path, data)
 }
 
-// configRule admits every regular file: a configuration is no secret.
+// configRule admits every regular file that not everybody may write: a configuration is no secret, but root acts by it.
 var configRule = fileRule{
-	max:   maxConfigSize,
-	check: func(fs.FileInfo) (what, remedy string) { return "", "" },
+	max: maxConfigSize,
+	check: func(info fs.FileInfo) (what, remedy string) {
+		if info.Mode()&0o002 != 0 {
+			return "can be written by everybody", "chmod o-w"
+		}
+		return "", ""
+	},
 	make: func(string) string {
 		return "write one, with a [[port]] and its interface, or name another with --config"
 	},

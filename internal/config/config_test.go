@@ -367,3 +367,19 @@ func TestPortIsNamedAfterItsInterface(t *testing.T) {
 		t.Errorf("got %s", got)
 	}
 }
+
+// Clause: none; root acts by the configuration.
+func TestConfigurationThatEverybodyMayWriteIsRefused(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "mkad.toml")
+	if err := os.WriteFile(file, []byte("[[port]]\ninterface = \"eth1\"\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for mode, good := range map[os.FileMode]bool{0o644: true, 0o664: true, 0o600: true, 0o666: false, 0o602: false} {
+		if err := os.Chmod(file, mode); err != nil {
+			t.Fatal(err)
+		}
+		if cfg, problems := Load(file); (cfg != nil) != good || !good && problems[0].What != "can be written by everybody" {
+			t.Errorf("mode %o: read %t, %v", mode, cfg != nil, problems)
+		}
+	}
+}

@@ -60,7 +60,7 @@ func CheckHost(cfg *config.Config) (all config.Problems) {
 				"remove it, or choose another name"))
 		}
 		if _, _, err := choose(p, offersFor(p, lower.Index)); err != nil {
-			all = append(all, cfg.PortProblem(p.Interface, "backend", err.Error(), `"auto" takes what there is`))
+			all = append(all, warning(cfg, p, "backend", err.Error(), `mkad will not serve the port as it is; "auto" takes what there is`))
 		}
 	}
 	return all

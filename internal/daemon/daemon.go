@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"strings"
 	"sync"
 
 	"mkad/internal/config"
@@ -158,12 +159,12 @@ func (d *Daemon) Reload() error {
 	defer d.reload.Unlock()
 	cfg, problems := config.Load(d.opts.Path)
 	if errs := problems.Errors(); len(errs) > 0 {
-		return refusal(errs)
+		return d.refusal(errs)
 	}
 	for _, p := range cfg.Ports {
 		_, problems := config.LoadKeys(p.Keys)
 		if errs := problems.Errors(); len(errs) > 0 {
-			return refusal(errs)
+			return d.refusal(errs)
 		}
 	}
 	d.mu.Lock()
@@ -179,13 +180,24 @@ func (d *Daemon) Reload() error {
 	return nil
 }
 
+// maxRefusals bounds how many problems a refused reload names: one may be the cause of another.
+const maxRefusals = 5
+
 // refusal is the answer to a reload of a bad configuration.
-func refusal(problems config.Problems) error {
-	more := ""
-	if len(problems) > 1 {
-		more = fmt.Sprintf(" (and %d more)", len(problems)-1)
+func (d *Daemon) refusal(problems config.Problems) error {
+	var text strings.Builder
+	for i, p := range problems {
+		if i == maxRefusals {
+			fmt.Fprintf(&text, "\n(and %d more)", len(problems)-maxRefusals)
+			break
+		}
+		if i > 0 {
+			text.WriteString("\n")
+		}
+		text.WriteString(p.String())
 	}
-	return &control.Error{Text: problems[0].String() + more, Remedy: "nothing was changed; see all problems with: mkad --check"}
+	return &control.Error{Text: text.String(), Remedy: "mend it; nothing was changed. To see all problems: mkad --check --config " +
+		d.opts.Path}
 }
 
 // change goes from the old configuration to cfg, port by port. It needs d.mu.
@@ -217,11 +229,13 @@ func (p *port) outlives(found bool) bool {
 	if found {
 		return true
 	}
-	if p.cfg.OnExit == config.Keep {
-		p.log.Warn("no longer in the configuration; the lower device stays closed", "remedy", "mkactl unlock "+p.cfg.Interface)
+	if p.cfg.OnExit == config.Keep && p.d.watcher.Link(p.cfg.Interface).Exists {
+		p.log.Warn("no longer in the configuration; the Controlled Port is removed, and the lower device stays closed",
+			"controlled", p.cfg.Controlled, "remedy", "mkactl unlock "+p.cfg.Interface)
 		return true
 	}
-	p.log.Warn("no longer in the configuration; the lower device is opened")
+	p.log.Warn("no longer in the configuration; the Controlled Port is removed, and the lower device is opened",
+		"controlled", p.cfg.Controlled)
 	return false
 }
 

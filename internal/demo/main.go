@@ -96,8 +96,13 @@ func run(ctx context.Context, o options, out io.Writer) error {
 	defer cancel()
 	d := &demo{options: o, out: out, began: time.Now()}
 	err := d.steps(limited)
+	if ctx.Err() != nil {
+		err = errInterrupted
+	}
 	if err != nil {
-		d.showLogs()
+		if ctx.Err() == nil {
+			d.showLogs()
+		}
 		_, kept := d.endCapture()
 		err = errors.Join(err, kept)
 	}
@@ -110,3 +115,6 @@ func run(ctx context.Context, o options, out io.Writer) error {
 	}
 	return err
 }
+
+// errInterrupted says why the demonstration did not come to its end.
+var errInterrupted = errors.New("interrupted")

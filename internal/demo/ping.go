@@ -81,7 +81,7 @@ func (d *demo) rotateOnce(ctx context.Context) error {
 	if err := answersOf(ctx, ping, &out); err != nil {
 		return err
 	}
-	d.say("SAK rotated by mkactl rekey in %d ms, now %s; %d of %d fast pings meanwhile answered", took.Milliseconds(), ki,
+	d.say("SAK rotated by mkactl rekey in %d ms, now %s; %d of %d fast pings meanwhile answered, none lost", took.Milliseconds(), ki,
 		fastPings, fastPings)
 	return nil
 }
