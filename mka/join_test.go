@@ -1,6 +1,7 @@
 package mka_test
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"testing"
 	"time"
@@ -37,4 +38,31 @@ func TestThreeThatStartAtAboutOneTimeAreSoonConnected(t *testing.T) {
 		t.Errorf("connected after %s, want %s at most", worst, bound)
 	}
 	t.Logf("%d groups, connected within %s", joins, worst)
+}
+
+// Clause: 802.1X-2020 9.8; wpa_supplicant makes no receive SA of a SAK for whom it hears only after it
+func TestMembersThatHearEachOtherOnlyAfterASAKGetAnother(t *testing.T) {
+	for _, version := range []uint8{1, 3} {
+		t.Run(fmt.Sprintf("MKA version %d", version), func(t *testing.T) {
+			w := newWorld(t)
+			m, p, q := w.kay(1), w.peer(2), w.peer(3)
+			apart := true
+			w.Lose = func(from, to mkatest.Station, _ []byte) bool {
+				return apart && (from == p && to == q || from == q && to == p)
+			}
+			for _, x := range []*mkatest.Peer{p, q} {
+				x.Version = version
+				x.Talk()
+			}
+			w.until("the KaY hears both", mka.HelloTime, func() bool { return isLive(m, p.SCI) && isLive(m, q.SCI) })
+			w.Run(2 * mka.LifeTime) // whatever else makes a SAK has had its time
+			made := m.Count(mka.EventSAKGenerated)
+			apart = false
+			w.Run(2 * mka.LifeTime)
+			want := map[uint8]int{1: 1, 3: 0}[version]
+			if got := m.Count(mka.EventSAKGenerated) - made; got != want {
+				t.Errorf("%d SAKs since they hear each other, want %d", got, want)
+			}
+		})
+	}
 }

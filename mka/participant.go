@@ -231,6 +231,7 @@ func (p *participant) commit(now Time, m *eapol.MKPDU, d *decision, out *Output)
 		d.key = nil
 	}
 	p.noteUse(q, m, out)
+	p.noteOthers(q, m)
 }
 
 // note records what the MKPDU says of its sender, whom it adds to the potential peers if it is new.
@@ -265,6 +266,9 @@ func (p *participant) promote(now Time, mi eapol.MI, out *Output) *peer {
 	sci := q.sci
 	out.event(Event{Kind: EventPeerLive, CKN: p.ckn, Peer: sci, MI: mi})
 	p.newInfo = true
+	for i := range p.peers {
+		p.peers[i].hearsAll = false // it has not said of this one yet
+	}
 	for i := 0; i < len(p.peers); i++ {
 		if o := &p.peers[i]; o.sci == sci && o.mi != mi {
 			if o.live {

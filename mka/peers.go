@@ -26,6 +26,7 @@ type peer struct {
 	announced  suiteSet // the suites it announced; empty: none were
 	refused    suiteSet // the suites whose SAKs it has left unreported
 	unanswered int      // hellos of ours since it was heard that it has not answered by listing us
+	hearsAll   bool     // it lists every other live peer as live
 }
 
 // keyUse is how a peer uses a key.

@@ -55,6 +55,7 @@ type offer struct {
 	judged  bool // judgeAt counts
 	judgeAt Time // when peers that do not report it are judged to refuse its suite
 	again   bool // nothing else could be offered: start over when judged
+	early   bool // it was made while some members did not hear each other
 }
 
 // wantSAK asks for a new SAK; the first reason is kept until it is made (9.8: triggers are postponed, never lost).
@@ -172,10 +173,41 @@ func (p *participant) generate(now Time, out *Output) {
 	y.members = p.liveMembers()
 	y.assignSSCIs(k.cfg.SCI)
 	y.sak = p.makeSAK(y)
-	p.offer = &offer{key: y, wrapped: p.kek.Wrap(nil, y.sak)}
+	p.offer = &offer{key: y, wrapped: p.kek.Wrap(nil, y.sak), early: !p.hearEachOther()}
 	out.event(Event{Kind: EventSAKGenerated, CKN: p.ckn, KI: y.ki, AN: y.an, Suite: suite, Reason: p.sakWanted})
 	p.sakWanted, p.newInfo = "", true
 	k.adopt(p, y)
+}
+
+// noteOthers keeps whether a live peer hears all the others. A key server can hear two members before they hear each
+// other; some then make no receive SA of its SAK for whom they hear later, and that direction stays dead until the next
+// SAK. So there is one as soon as they do.
+func (p *participant) noteOthers(q *peer, m *eapol.MKPDU) {
+	q.hearsAll = true
+	for i := range p.peers {
+		if o := &p.peers[i]; o.live && o.mi != q.mi && !lists(&m.Live, o.mi) {
+			q.hearsAll = false
+		}
+	}
+	if o := p.offer; o != nil && o.early && p.hearEachOther() {
+		o.early = false
+		p.wantSAK("members hear each other")
+	}
+}
+
+// hearEachOther reports whether all live peers do that make no receive SA for somebody heard later: wpa_supplicant is one,
+// and known by its MKA version.
+func (p *participant) hearEachOther() bool {
+	for i := range p.peers {
+		if q := &p.peers[i]; q.live && q.version < 2 && !q.hearsAll {
+			return false
+		}
+	}
+	return true
+}
+
+func lists(list *eapol.PeerList, mi eapol.MI) bool {
+	return slices.ContainsFunc(list.Peers, func(l eapol.ListedPeer) bool { return l.MI == mi })
 }
 
 // makeSAK derives the SAK from the CAK, a nonce and everybody's MI (9.8.1).
