@@ -52,7 +52,11 @@ func (s *Segment) build(ctx context.Context, n int, o Options) (err error) {
 			return err
 		}
 	}
-	if _, err := s.Members[0].Mkactl(ctx, "keygen", "-o", s.KeyFile); err != nil {
+	bits := o.CAKBits
+	if bits == 0 {
+		bits = 256
+	}
+	if _, err := s.Members[0].Mkactl(ctx, "keygen", "--cak-bits", fmt.Sprint(bits), "-o", s.KeyFile); err != nil {
 		return err
 	}
 	for _, h := range s.Members {
