@@ -88,6 +88,16 @@ func (k SAK) Equal(o SAK) bool { return k.equal(o.key) }
 // slice, and does not print it.
 func (k SAK) Octets() []byte { return k.octets() }
 
+// fingerprinted is what a Fingerprint is the CMAC of: no input of the KDF or ICV begins so.
+var fingerprinted = []byte("mkad names a SAK")
+
+// A Fingerprint names a SAK without telling it, to find out that one comes again. It is not for others to see: who has
+// a SAK could tell that it is the one.
+type Fingerprint [16]byte
+
+// Fingerprint is the CMAC under the key of a text of our own. It panics when there is no key.
+func (k SAK) Fingerprint() Fingerprint { return newCMAC(k.octets()).sum(fingerprinted) }
+
 // maxCKN is the greatest length of a CKN in octets (802.1X-2020 9.3.1; older editions stop at 16).
 const maxCKN = 32
 

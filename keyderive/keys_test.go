@@ -279,3 +279,12 @@ func TestClonedCAKOutlivesTheFirst(t *testing.T) {
 		t.Error("the clone of no key is one")
 	}
 }
+
+// Clause: none; a SAK is known again by its fingerprint, and not told by it
+func TestFingerprintNamesASAK(t *testing.T) {
+	a, b := must(keyderive.NewSAK(octets(1, 16))), must(keyderive.NewSAK(octets(1, 16)))
+	c, d := must(keyderive.NewSAK(octets(2, 16))), must(keyderive.NewSAK(octets(1, 32)))
+	if a.Fingerprint() != b.Fingerprint() || a.Fingerprint() == c.Fingerprint() || a.Fingerprint() == d.Fingerprint() {
+		t.Errorf("%x %x %x %x", a.Fingerprint(), b.Fingerprint(), c.Fingerprint(), d.Fingerprint())
+	}
+}

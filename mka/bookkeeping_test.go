@@ -508,6 +508,12 @@ func TestUsedSAKsAreRememberedBoundedly(t *testing.T) {
 	if u.has(ki(0, 5)) || !u.has(ki(1, 5)) || !u.has(ki(maxUsedKeys, 1)) {
 		t.Error("another than the oldest gave way")
 	}
+	for n := range maxUsedKeys + 1 {
+		u.addSAK(keyderive.Fingerprint{1, byte(n)})
+	}
+	if u.hasSAK(keyderive.Fingerprint{1, 0}) || !u.hasSAK(keyderive.Fingerprint{1, 1}) || !u.hasSAK(keyderive.Fingerprint{1, maxUsedKeys}) {
+		t.Error("another SAK than the oldest gave way")
+	}
 }
 
 // Clause: 802.1X-2020 Figure 12-2, RECEIVING and TRANSMITTING: what the SecY has told counts once

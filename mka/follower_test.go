@@ -334,3 +334,18 @@ func TestFollowerReceivesAMemberThatItHearsOnlyAfterTheSAK(t *testing.T) {
 		t.Errorf("receive SA %+v after it was heard, want one of the SAK, in use", a)
 	}
 }
+
+// Clause: 802.1X-2020 9.8, 802.1AE-2018 14.4: under another KI its packet numbers would start again, with the same key
+func TestSAKThatComesAgainUnderAnotherKIIsRefused(t *testing.T) {
+	w, m, p := following(t, secy.GCMAES128)
+	offer := p.Offer
+	w.Run(mka.LifeTime) // a MI is changed once in a while only
+	key, mi := m.SecY.Tx, m.MI()
+	offer.KN, offer.AN = offer.KN+1, (offer.AN+1)%4
+	wantDiscard(t, m, eapol.DiscardSAKReuse, func() {
+		p.Tell(m, func(u *eapol.MKPDU) { u.DistributedSAK = offer })
+	})
+	if m.SecY.Tx != key || m.MI() == mi {
+		t.Errorf("transmits with %s, want %s; MI %s as before: %t", m.SecY.Tx, key, mi, m.MI() == mi)
+	}
+}

@@ -4,17 +4,29 @@ import (
 	"slices"
 
 	"mkad/eapol"
+	"mkad/keyderive"
 	"mkad/secy"
 )
 
-// maxUsedKeys bounds the memory of SAKs that were used before: one entry for each key server's MI, newest kept.
+// maxUsedKeys bounds the memory of SAKs that were used before: one entry for each key server's MI, and one for each SAK;
+// the newest are kept.
 const maxUsedKeys = 64
 
 // usedKeys remembers which SAKs were used on the port, so that none is installed twice: its packet numbers would start
-// again. Key Numbers only grow under one MI, so the greatest is enough.
+// again. Key Numbers only grow under one MI, so the greatest is enough. A key server whose randomness fails, or that
+// lies, may give an old SAK a new KI: so the SAKs themselves are remembered too, by what names them.
 type usedKeys struct {
-	last [maxUsedKeys]eapol.KI
-	next int
+	last    [maxUsedKeys]eapol.KI
+	next    int
+	saks    [maxUsedKeys]keyderive.Fingerprint
+	nextSAK int
+}
+
+func (u *usedKeys) hasSAK(f keyderive.Fingerprint) bool { return slices.Contains(u.saks[:], f) }
+
+func (u *usedKeys) addSAK(f keyderive.Fingerprint) {
+	u.saks[u.nextSAK] = f
+	u.nextSAK = (u.nextSAK + 1) % maxUsedKeys
 }
 
 func (u *usedKeys) has(ki eapol.KI) bool {
@@ -43,6 +55,7 @@ func (k *KaY) adopt(p *participant, y *key) {
 	k.cp.next, y.owner = y, p
 	k.rekeys++
 	k.used.add(y.ki)
+	k.used.addSAK(y.name)
 	k.lastAN = y.an
 	if k.cp.server != 0 && k.cp.server != y.server {
 		k.cp.chgdServer = true

@@ -18,6 +18,7 @@ type key struct {
 	suite   secy.CipherSuite
 	offset  secy.ConfidentialityOffset
 	sak     keyderive.SAK
+	name    keyderive.Fingerprint // of sak
 	salt    secy.Salt
 	server  secy.SCI // who distributed it
 	ssci    secy.SSCI
@@ -173,6 +174,7 @@ func (p *participant) generate(now Time, out *Output) {
 	y.members = p.liveMembers()
 	y.assignSSCIs(k.cfg.SCI)
 	y.sak = p.makeSAK(y)
+	y.name = y.sak.Fingerprint()
 	p.offer = &offer{key: y, wrapped: p.kek.Wrap(nil, y.sak), early: !p.hearEachOther()}
 	out.event(Event{Kind: EventSAKGenerated, CKN: p.ckn, KI: y.ki, AN: y.an, Suite: suite, Reason: p.sakWanted})
 	p.sakWanted, p.newInfo = "", true
@@ -391,7 +393,13 @@ func (p *participant) decideSAK(d decision, m *eapol.MKPDU) (decision, eapol.Dis
 	if err != nil {
 		return d, eapol.DiscardSAKUnwrap
 	}
-	y := &key{ki: ki, an: set.AN, suite: set.Suite, offset: set.Offset, sak: sak, server: b.SCI, nextPN: 1}
+	name := sak.Fingerprint()
+	if k.used.hasSAK(name) {
+		sak.Wipe()
+		d.newMI = "the key server gives a SAK that was used before another KI"
+		return d, eapol.DiscardSAKReuse
+	}
+	y := &key{ki: ki, an: set.AN, suite: set.Suite, offset: set.Offset, sak: sak, name: name, server: b.SCI, nextPN: 1}
 	if !p.enroll(y, m) {
 		y.wipe() // not for us, or not yet: it comes again with the next MKPDU
 		return d, eapol.Accepted
