@@ -297,3 +297,19 @@ func TestDistributedSAKOfAPotentialPeerIsDiscarded(t *testing.T) {
 		t.Error("its SAK was installed")
 	}
 }
+
+// Clause: 802.1X-2020 9.4.2 (R43): what an earlier life of a peer has said is a replay, however recent
+func TestLastMKPDUOfAPeerThatRestartedDoesNotBringItBack(t *testing.T) {
+	_, m, p := serving(t)
+	old := p.Next()
+	m.MustStep(mka.FrameReceived{Frame: old})
+	p.Rejoin()
+	p.Tell(m, listing(m.MI(), mnOf(m)))
+	if !isLive(m, p.SCI) {
+		t.Fatal("its next life is not live")
+	}
+	wantDiscard(t, m, eapol.DiscardReplay, func() { m.MustStep(mka.FrameReceived{Frame: old}) })
+	if peers := m.Status().Participants[0].Peers; len(peers) != 1 || peers[0].MI != p.MI {
+		t.Errorf("peers are %+v, want %s alone", peers, p.MI)
+	}
+}

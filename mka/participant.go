@@ -23,7 +23,9 @@ type participant struct {
 	miAt    Time     // when mi was chosen
 	version uint8    // MKA version that we send
 
-	peers    []peer // live and potential; at most kay.maxPeers
+	peers    []peer  // live and potential; at most kay.maxPeers
+	past     [8]past // the last live peers that went
+	pastNext int
 	server   candidate
 	noServer bool // EventNoKeyServer was told and still holds
 
@@ -159,7 +161,7 @@ func (p *participant) decide(now Time, m *eapol.MKPDU) (d decision, reason eapol
 		d.newMI = "another station uses our MI"
 		return d, eapol.DiscardOwnMI
 	}
-	if d.at >= 0 && (b.MN <= p.peers[d.at].mn || b.SCI != p.peers[d.at].sci) {
+	if d.at >= 0 && (b.MN <= p.peers[d.at].mn || b.SCI != p.peers[d.at].sci) || d.at < 0 && p.saidBefore(b.MI, b.MN) {
 		return d, eapol.DiscardReplay
 	}
 	if d.at < 0 && len(p.peers) >= p.kay.maxPeers && p.oldestPotential() < 0 {
@@ -272,6 +274,7 @@ func (p *participant) promote(now Time, mi eapol.MI, out *Output) *peer {
 	for i := 0; i < len(p.peers); i++ {
 		if o := &p.peers[i]; o.sci == sci && o.mi != mi {
 			if o.live {
+				p.bury(o)
 				out.event(Event{Kind: EventPeerLost, CKN: p.ckn, Peer: sci, MI: o.mi, Reason: "restarted"})
 			}
 			p.peers = append(p.peers[:i], p.peers[i+1:]...)

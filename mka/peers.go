@@ -107,15 +107,39 @@ func (p *participant) removePeer(i int, why string, out *Output) {
 	p.peers = append(p.peers[:i], p.peers[i+1:]...)
 	p.newInfo = true
 	if q.live {
+		p.bury(&q)
 		out.event(Event{Kind: EventPeerLost, CKN: p.ckn, Peer: q.sci, MI: q.mi, Reason: why})
 		p.membersChanged("peer lost", out)
 	}
+}
+
+// A past is what is left of a live peer that went: what it said until then is not to bring it back. When somebody
+// replays the last MKPDU of a peer that has restarted, it names an MN of ours that is still recent.
+type past struct {
+	mi eapol.MI
+	mn eapol.MN
+}
+
+func (p *participant) bury(q *peer) {
+	p.past[p.pastNext] = past{q.mi, q.mn}
+	p.pastNext = (p.pastNext + 1) % len(p.past)
+}
+
+// saidBefore reports whether an MKPDU is not above what a past peer had said.
+func (p *participant) saidBefore(mi eapol.MI, mn eapol.MN) bool {
+	for i := range p.past {
+		if p.past[i].mi == mi && mn <= p.past[i].mn {
+			return true
+		}
+	}
+	return false
 }
 
 // dropPeers empties both lists without further ado: the link or the participant is gone.
 func (p *participant) dropPeers(why string, out *Output) {
 	for i := range p.peers {
 		if q := &p.peers[i]; q.live {
+			p.bury(q)
 			out.event(Event{Kind: EventPeerLost, CKN: p.ckn, Peer: q.sci, MI: q.mi, Reason: why})
 		}
 	}
