@@ -192,6 +192,7 @@ func (s *script) samplePN() {
 
 // report tells something that the SecY never said, of a key that it has or has not.
 func (s *script) report() {
+	s.w.check.Lying = true
 	r := secy.Report{Kind: secy.ReportKind(s.next()&7) &^ 4, Op: secy.OpKind(s.pick(12)), Err: "by the script"}
 	if keys := s.m.KaY.Keys(nil); len(keys) > 0 && s.next()&1 != 0 {
 		r.Key = keys[s.pick(len(keys))]

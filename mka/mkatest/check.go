@@ -27,6 +27,8 @@ type Checker struct {
 	MaxPeers int
 	// Pretended is how many others there may seem to be on a segment, where one station speaks as many members.
 	Pretended int
+	// Lying says that SecYs tell what is not so: then nothing is wanted of what members say of their keys.
+	Lying bool
 
 	lan     *LAN
 	tb      TB

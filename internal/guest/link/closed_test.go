@@ -65,6 +65,10 @@ func TestGuestClosedDeviceIsClosed(t *testing.T) {
 	l := newLink(t, `backend = "kernel"`, `uncontrolled = "open"`) // the east's host may send in clear, so that it can be tried
 	must(t, l.West.StartDaemon(t.Context()))
 	must(t, l.Connect())
+	waitFor(t, "the Controlled Port", func() bool {
+		_, err := l.West.Device(mkadlab.Controlled)
+		return err == nil
+	})
 	west, east := macOf(t, l.West), macOf(t, l.East)
 	knows(t, l.West, mkadlab.Controlled, mkadlab.WestAddress, mkadlab.EastAddress, east)
 	knows(t, l.West, mkadlab.Lower, westLower, eastLower, east)
