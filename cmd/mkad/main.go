@@ -47,6 +47,9 @@ func run(args []string, stdout, stderr io.Writer) int {
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		RunE: func(*cobra.Command, []string) error {
+			if err := hideMemory(); err != nil {
+				return err
+			}
 			if check {
 				return checkConfig(path, stdout, stderr)
 			}
@@ -127,9 +130,7 @@ func serve(path string, stderr io.Writer) error {
 		return errBadConfig
 	}
 	log := slog.New(logHandler(cfg.Daemon, stderr))
-	if err := hideMemory(log); err != nil {
-		return err
-	}
+	lockMemory(log)
 	for _, p := range mkad.CheckHost(cfg) {
 		log.Warn("configuration", "problem", p.String())
 	}

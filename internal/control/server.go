@@ -39,7 +39,7 @@ const (
 	maxHeader      = 8 << 10          // octets
 	headerTimeout  = 5 * time.Second  // for a request's header
 	requestTimeout = 10 * time.Second // for all of a request, and again for its answer
-	idleTimeout    = 30 * time.Second // between requests of one connection
+	idleTimeout    = 2 * time.Second  // between requests of one connection
 )
 
 // A Server serves the control socket. Its methods may be called from any goroutine.

@@ -37,7 +37,7 @@ func TestFlushedRulesetIsPutBackAtOnce(t *testing.T) {
 			waitFor(t, "the lower device to be closed again", func() bool { return isClosed(t, l.West, mkadlab.Lower) })
 		}
 	})
-	if !strings.Contains(l.West.Log(), "opened by somebody else") {
+	if !strings.Contains(l.West.Log(), "changed by somebody else") {
 		t.Error("the log does not tell of it")
 	}
 }

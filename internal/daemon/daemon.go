@@ -162,7 +162,10 @@ func (d *Daemon) Reload() error {
 		return d.refusal(errs)
 	}
 	for _, p := range cfg.Ports {
-		_, problems := config.LoadKeys(p.Keys)
+		keys, problems := config.LoadKeys(p.Keys)
+		for i := range keys { // each port reads its own
+			keys[i].CAK.Wipe()
+		}
 		if errs := problems.Errors(); len(errs) > 0 {
 			return d.refusal(errs)
 		}

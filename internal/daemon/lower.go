@@ -310,16 +310,35 @@ func (p *port) openRenamed() {
 // follows a Controlled Port that was made anew.
 func (p *port) checkClosed() {
 	p.closedAt = p.now()
-	if inForce, err := filter.InForce(p.rules()); inForce || err != nil {
+	inForce, err := filter.InForce(p.rules())
+	switch {
+	case inForce:
+		p.blind = false
+		return
+	case err != nil:
+		p.closeBlindly(err)
 		return
 	}
-	if closed, err := filter.Closed(p.cfg.Interface); err == nil && !closed {
-		p.log.Warn("lower device was opened by somebody else; closing it again", "remedy",
+	if closed, err := filter.Closed(p.cfg.Interface); err == nil && !closed || p.through() == "" {
+		p.log.Warn("what closes the lower device was changed by somebody else; closing it again", "remedy",
 			"let whoever flushes the nftables ruleset leave the tables of mkad, or set uncontrolled = \"open\"")
 	}
 	if err := p.closeLower(); err != nil {
 		p.fail(err)
 	}
+}
+
+// closeBlindly closes the lower device although it cannot be told whether it is closed, for instance for want of
+// descriptors, and has that tried again soon.
+func (p *port) closeBlindly(why error) {
+	if !p.blind {
+		p.log.Warn("cannot look whether the lower device is closed; closing it again", "error", why)
+	}
+	p.blind = true
+	if err := filter.Close(p.rules()); err != nil {
+		p.log.Debug("cannot close it either", "error", err)
+	}
+	p.closedAt = p.now().Add(blindTime - closedCheckTime)
 }
 
 func (p *port) openLower() {

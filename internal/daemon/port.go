@@ -26,6 +26,8 @@ const (
 	// closedCheckTime is the distance of looks at whether the lower device is still closed. The kernel tells of changes;
 	// this is for when it could not.
 	closedCheckTime = 30 * time.Second
+	// blindTime is the same while it could not be seen.
+	blindTime = time.Second
 	// lookTime is the distance of looks at a carrier that may be about to come, lookEnd how long it is expected: two
 	// machines that start together.
 	lookTime = 100 * time.Millisecond
@@ -51,6 +53,7 @@ type port struct {
 	claim        *linkwatch.Claim // on the lower device's name; nil: none yet
 	closed       bool             // the lower device is to be closed, and was
 	closedAt     mka.Time         // when that was last looked at
+	blind        bool             // and could not be seen
 	renamed      string           // the name under which the lower device stays closed meanwhile; "": none
 	carrierSince mka.Time
 	lookAt       mka.Time // when to look at the carrier; never after lookUntil

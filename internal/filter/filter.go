@@ -1,9 +1,11 @@
 package filter
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -158,11 +160,38 @@ func InForce(r Rules) (bool, error) {
 	if err != nil || !closed {
 		return false, err
 	}
+	whole, err := r.whole()
+	if err != nil || !whole {
+		return false, err
+	}
 	marks, err := auxiliaryChains(nftables.TableFamilyNetdev, r.Interface)
 	if err != nil {
 		return false, fmt.Errorf("look up how %s is closed: %w", r.Interface, err)
 	}
 	return marks == (r.Through != ""), nil
+}
+
+// whole reports whether both chains have their rules, and no others: without them a closed device passes nothing, not
+// even EAPOL, and with another it may be open.
+func (r Rules) whole() (bool, error) {
+	conn, err := dial()
+	if err != nil {
+		return false, err
+	}
+	table := tableOf(r.Interface)
+	for chain, want := range map[*nftables.Chain][]rule{
+		r.ingress(table):           r.ingressRules(),
+		egress(table, r.Interface): r.egressRules(),
+	} {
+		have, err := conn.GetRules(table, chain)
+		if err != nil {
+			return false, fmt.Errorf("list the rules of %s: %w", r.Interface, explain(err, true))
+		}
+		if !slices.EqualFunc(have, want, func(h *nftables.Rule, w rule) bool { return bytes.Equal(h.UserData, w.comment()) }) {
+			return false, nil
+		}
+	}
+	return true, nil
 }
 
 // List names the devices on which Close has set something, in the kernel's order.

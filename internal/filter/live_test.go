@@ -492,3 +492,35 @@ func TestClosesInUserNamespaceOfItsOwn(t *testing.T) {
 		t.Errorf("%v\n%s", err, out)
 	}
 }
+
+// Clause: none; a chain without its rules passes nothing, one with a rule of others may pass everything.
+func TestRulesThatWereChangedAreNotInForce(t *testing.T) {
+	for name, order := range map[string]string{
+		"flushed": "flush table netdev mkad-eth1",
+		"added":   "insert rule netdev mkad-eth1 egress accept",
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := newLab(t)
+			rules := filter.Rules{Interface: device}
+			inForce := func() (is bool) {
+				t.Helper()
+				must(t, l.host.Do(func() (err error) { is, err = filter.InForce(rules); return err }))
+				return is
+			}
+			l.close(t, rules)
+			if !inForce() {
+				t.Fatal("not in force as it was set")
+			}
+			if out, err := l.host.Run(t.Context(), "nft", order); err != nil {
+				t.Fatal(err, out)
+			}
+			if inForce() {
+				t.Error("in force though somebody has changed it")
+			}
+			l.close(t, rules)
+			if !inForce() {
+				t.Error("not in force when it was closed again")
+			}
+		})
+	}
+}

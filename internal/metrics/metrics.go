@@ -12,6 +12,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"golang.org/x/net/netutil"
 
 	"mkad/internal/control"
 )
@@ -26,6 +27,10 @@ type Source interface {
 const (
 	maxScrapes     = 4 // at once; later ones are refused
 	requestTimeout = 10 * time.Second
+	// maxConnections, headerTimeout and idleTimeout keep those who only connect from holding memory and descriptors.
+	maxConnections = 16
+	headerTimeout  = 2 * time.Second
+	idleTimeout    = 30 * time.Second
 	maxHeader      = 8 << 10
 )
 
@@ -129,8 +134,10 @@ func Serve(ctx context.Context, address string, s Source, log *slog.Logger) erro
 	}
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", Handler(s))
+	listener = netutil.LimitListener(listener, maxConnections)
 	server := &http.Server{Handler: mux, ReadTimeout: requestTimeout, WriteTimeout: 2 * requestTimeout,
-		MaxHeaderBytes: maxHeader, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug)}
+		ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
+		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug)}
 	context.AfterFunc(ctx, func() { _ = server.Close() })
 	go func() {
 		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {

@@ -88,3 +88,31 @@ func freeAddress(t *testing.T) string {
 	defer l.Close()
 	return l.Addr().String()
 }
+
+// Clause: none; who only connects holds no more than a bounded number of connections.
+func TestConnectionsAreBounded(t *testing.T) {
+	free, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := free.Addr().String()
+	free.Close()
+	if err := Serve(t.Context(), address, source{}, slog.New(slog.DiscardHandler)); err != nil {
+		t.Fatal(err)
+	}
+	for range maxConnections {
+		idle, err := net.Dial("tcp", address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer idle.Close()
+	}
+	client := http.Client{Timeout: headerTimeout / 4}
+	if answer, err := client.Get("http://" + address + "/metrics"); err == nil {
+		t.Errorf("one more was answered: %s", answer.Status)
+	}
+	client.Timeout = 4 * headerTimeout
+	if _, err := client.Get("http://" + address + "/metrics"); err != nil {
+		t.Errorf("when the idle ones were hung up on: %v", err)
+	}
+}

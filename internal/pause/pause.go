@@ -70,7 +70,9 @@ func (p *Pause) End() error {
 			return errors.Join(err, quiet, p.release(time.Time{}), p.close())
 		default: // the kernel takes its time to remove the chain; what it still forwards is not to wait so long
 			p.held.wait()
-			err = errors.Join(err, p.release(time.Now().Add(catchUp)))
+			if more := p.release(time.Now().Add(catchUp)); err == nil { // the first is enough to know
+				err = more
+			}
 		}
 	}
 }

@@ -37,6 +37,9 @@ func ClaimDevice(name string) (*Claim, error) {
 // heldByOurs reports whether root or our own user holds the socket, or nobody can tell.
 func heldByOurs(address *net.UnixAddr) bool {
 	conn, err := net.DialUnix("unix", nil, address)
+	if errors.Is(err, syscall.ECONNREFUSED) {
+		return false // ours listens always
+	}
 	if err != nil {
 		return true
 	}

@@ -280,15 +280,14 @@ func (p *Port) rebind(ifindex int) error {
 	if err := p.receiver.socket.bind(ifindex, secy.EtherType); err != nil {
 		return err
 	}
-	if ifindex == p.lower {
-		return nil
-	}
+	same := ifindex == p.lower
 	p.lower = ifindex
-	err := p.receiver.socket.control(func(fd int) error { return joinAllMulticast(fd, ifindex) })
+	err := p.receiver.socket.control(func(fd int) error { return rejoinAllMulticast(fd, ifindex) })
 	if err == nil && p.promiscuous {
+		_ = p.setPromiscuous(false)
 		err = p.setPromiscuous(true)
 	}
-	if err != nil || p.clear == nil {
+	if err != nil || p.clear == nil || same {
 		return err
 	}
 	return errors.Join(p.admitClear(false), p.admitClear(true))

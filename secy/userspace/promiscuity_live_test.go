@@ -55,3 +55,18 @@ func TestLowerDeviceTakesInWhatTheControlledPortAsksFor(t *testing.T) {
 	must(t, west.Remove("mv0"))
 	wantPromiscuous(t, s, "it has one address again", false)
 }
+
+// Clause: none; the kernel forgets what was wanted of a device that moves to another namespace and back.
+func TestReturnedLowerDeviceTakesInWhatItDidBefore(t *testing.T) {
+	west, _ := newWire(t)
+	s := open(t, west)
+	inLinks(t, west, controlledName, netlink.SetPromiscOn)
+	wantPromiscuous(t, s, "an administrator wants every frame", true)
+	away := newNamespace(t)
+	must(t, west.Do(func() error { return away.Take(lowerName, lowerName) }))
+	must(t, away.Do(func() error { return west.Take(lowerName, lowerName) }))
+	must(t, west.SetUp(lowerName))
+	lower := device(t, west, lowerName)
+	must(t, west.Do(func() error { return s.LowerChanged(lower.Index, [6]byte(lower.MAC), lower.MTU) }))
+	wantPromiscuous(t, s, "it was told again", true)
+}

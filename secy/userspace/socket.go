@@ -111,6 +111,14 @@ func joinAllMulticast(fd, ifindex int) error {
 	return os.NewSyscallError("receive all multicast", err)
 }
 
+// rejoinAllMulticast does so again for a device that may be another one under the same number: the kernel has forgotten
+// the membership with the old one, or else counts it once.
+func rejoinAllMulticast(fd, ifindex int) error {
+	membership := &unix.PacketMreq{Ifindex: int32(ifindex), Type: unix.PACKET_MR_ALLMULTI}
+	_ = unix.SetsockoptPacketMreq(fd, unix.SOL_PACKET, unix.PACKET_DROP_MEMBERSHIP, membership) // there may be none
+	return joinAllMulticast(fd, ifindex)
+}
+
 // bind binds the socket to a device, and again to another. EtherType 0 receives nothing; once it has been another, 0
 // leaves it as it is.
 func (s *socket) bind(ifindex int, etherType uint16) error {
