@@ -258,6 +258,32 @@ func TestPeersAreBoundedSoThatEveryMKPDUFitsTheMTU(t *testing.T) {
 	}
 }
 
+// Clause: 802.1X-2020 9.4.3, 11.11.3
+func TestPeersFollowTheMTU(t *testing.T) {
+	w := newWorld(t)
+	m := w.kay(1, func(c *mka.Config) { c.MTU = 500 })
+	meet := func(from, to int) int {
+		for n := from; n < to; n++ {
+			w.peer(n).Tell(m, listing(m.MI(), mnOf(m)))
+		}
+		return len(m.Status().Participants[0].Peers)
+	}
+	few := meet(2, 60)
+	m.MustStep(mka.MTUChanged{MTU: 1500})
+	many := meet(60, 200)
+	longest := 0
+	tap := w.Tap
+	w.Tap = func(from mkatest.Station, frame []byte) {
+		tap(from, frame)
+		longest = max(longest, len(frame))
+	}
+	m.MustStep(mka.MTUChanged{MTU: 500})
+	w.Run(mka.HelloTime)
+	if fewer := len(m.Status().Participants[0].Peers); many <= few || fewer != few || longest == 0 || longest > 514 {
+		t.Errorf("%d peers, with a greater MTU %d, then %d; MKPDUs of up to %d octets", few, many, fewer, longest)
+	}
+}
+
 // full is a KaY that has as many peers as it may have, all live or all potential, of which the first was heard first.
 func full(t *testing.T, live bool) (w *world, m *mkatest.Member, first *mkatest.Peer) {
 	w = newWorld(t)

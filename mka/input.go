@@ -29,6 +29,9 @@ type ParticipantRemoved struct{ CKN keyderive.CKN }
 // SecYReported is what the SecY had to tell.
 type SecYReported struct{ Report secy.Report }
 
+// MTUChanged tells the MTU of the Common Port, on which depends how many peers an MKPDU can list (9.4.3).
+type MTUChanged struct{ MTU int }
+
 // RekeyRequested asks for a new SAK. Only the key server can make one: elsewhere Step returns ErrNotKeyServer.
 type RekeyRequested struct{}
 
@@ -37,6 +40,7 @@ func (LinkChanged) input()        {}
 func (ParticipantAdded) input()   {}
 func (ParticipantRemoved) input() {}
 func (SecYReported) input()       {}
+func (MTUChanged) input()         {}
 func (RekeyRequested) input()     {}
 
 // A Role says what a Participant's key is for.

@@ -58,7 +58,7 @@ type Config struct {
 	DelayProtect      bool
 	SAKLifetime       time.Duration // 0: until membership or packet numbers ask for another
 
-	MTU  int       // of the Common Port; it bounds the peer lists
+	MTU  int       // of the Common Port when the KaY is made; it bounds the peer lists
 	Rand io.Reader // for MIs and SAKs; must not fail
 }
 
@@ -128,6 +128,8 @@ func (k *KaY) Step(now Time, in Input, out *Output) error {
 		err = k.add(now, in, out)
 	case ParticipantRemoved:
 		err = k.remove(in.CKN, out)
+	case MTUChanged:
+		k.changeMTU(in.MTU, out)
 	case RekeyRequested:
 		err = k.rekey()
 	default:
@@ -184,6 +186,20 @@ func (k *KaY) link(now Time, up bool, out *Output) {
 		p.dropPeers("link down", out)
 		if up {
 			p.newMI(now, "link up", out)
+		}
+	}
+}
+
+// changeMTU gives up peers that no longer fit into an MKPDU: potential ones first, then those that came last.
+func (k *KaY) changeMTU(mtu int, out *Output) {
+	k.maxPeers = peersFor(mtu)
+	for _, p := range k.participants {
+		for len(p.peers) > k.maxPeers {
+			i := p.oldestPotential()
+			if i < 0 {
+				i = len(p.peers) - 1
+			}
+			p.removePeer(i, "does not fit into an MKPDU of the new MTU", out)
 		}
 	}
 }

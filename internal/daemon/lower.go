@@ -55,6 +55,7 @@ func (p *port) adjust(before linkwatch.Link) {
 		return
 	}
 	if p.link.MTU != before.MTU {
+		p.step(mka.MTUChanged{MTU: p.link.MTU})
 		if err := p.secY.LowerChanged(p.link.Index, p.link.MAC, p.link.MTU); err != nil {
 			p.log.Warn("Controlled Port cannot follow the lower device", "error", err)
 		}
