@@ -16,5 +16,8 @@
 // checksums and segments, and their order, but for those that meet the end of the pause. The chain's table belongs to our socket: it and the TAP vanish with the
 // process, so that a pause that is never ended does not last.
 //
+// What waits in a queueing discipline of the device has passed the hook, and does not pause; macsec devices have none by
+// themselves.
+//
 // It needs CAP_NET_ADMIN, /dev/net/tun, and a kernel with the egress hook (Linux 5.16) and nft_fwd_netdev.
 package pause

@@ -22,8 +22,8 @@ type Pause struct {
 	frame  []byte // for release
 }
 
-// Egress begins a pause: when it returns, no processor is in the device's transmit function, and none enters it but for
-// frames that are sent by the caller. The caller ends it, soon: what can be held is bounded (maxHeld frames). The error
+// Egress begins a pause of a device without a queueing discipline: when it returns, no processor is in the device's
+// transmit function, and none enters it but for frames that are sent by the caller. The caller ends it, soon: what can be held is bounded (maxHeld frames). The error
 // says what keeps the device from pausing; it goes on sending then.
 func Egress(device string) (*Pause, error) {
 	p := &Pause{device: device, out: -1, frame: make([]byte, maxFrame)}
