@@ -26,6 +26,26 @@ func TestModule(t *testing.T) {
 	}
 }
 
+// TestDocumentsNameTestsThatExist holds every document to the tests that it names.
+func TestDocumentsNameTestsThatExist(t *testing.T) {
+	root := os.DirFS("../..")
+	packages, err := Load(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	unknown, err := UnknownTests(root, packages)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for document, tests := range unknown {
+		t.Errorf("%s names tests that are not there: %v", document, tests)
+	}
+	found, err := UnknownTests(fstest.MapFS{"a.md": {Data: []byte("`TestModule`, `TestNowhere`, TestUnquoted")}}, packages)
+	if err != nil || !slices.Equal(found["a.md"], []string{"TestNowhere"}) {
+		t.Errorf("of a document of ours: %v, %v", found, err)
+	}
+}
+
 const documented = "// Package x is documented.\npackage x\n"
 
 func TestRules(t *testing.T) {

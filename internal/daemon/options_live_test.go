@@ -1,0 +1,130 @@
+package daemon_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+
+	"mkad/internal/control"
+	"mkad/internal/netlab"
+	"mkad/internal/netlab/mkadlab"
+)
+
+// An optionsCase is an option on both hosts, or on the west alone, and what shows that it has taken effect.
+type optionsCase struct {
+	name, lines string
+	west        bool // of the west only
+	shows       func(t *testing.T, l *mkadlab.Link, c netlab.Capture)
+}
+
+var optionsCases = []optionsCase{
+	{name: "send_sci", lines: "send_sci = false", shows: func(t *testing.T, _ *mkadlab.Link, c netlab.Capture) {
+		const sc, es = 0x20, 0x40
+		for _, f := range framesOf(c, netlab.EtherTypeMACsec) {
+			if tci := f[14]; tci&sc != 0 || tci&es == 0 {
+				t.Fatalf("a frame has TCI %#x, want no SCI and ES", tci)
+			}
+		}
+	}},
+	{name: "eapol_destination", lines: `eapol_destination = "01:80:c2:00:00:0e"`, shows: func(t *testing.T, _ *mkadlab.Link, c netlab.Capture) {
+		for _, f := range framesOf(c, netlab.EtherTypeEAPOL) {
+			if !bytes.Equal(f[:6], []byte{0x01, 0x80, 0xc2, 0, 0, 0x0e}) {
+				t.Fatalf("an MKPDU went to % x", f[:6])
+			}
+		}
+	}},
+	{name: "delay_protect", lines: "delay_protect = true", shows: func(t *testing.T, _ *mkadlab.Link, c netlab.Capture) {
+		if n := len(framesOf(c, netlab.EtherTypeEAPOL)); n < 4 { // one in half a second, of two in two
+			t.Errorf("%d MKPDUs in two seconds and more", n)
+		}
+	}},
+	{name: "port_id", lines: "port_id = 7", west: true, shows: func(t *testing.T, l *mkadlab.Link, _ netlab.Capture) {
+		west, east := portOf(t, l.West), portOf(t, l.East)
+		if !strings.HasSuffix(west.SCI, "0007") || len(east.Rx) != 1 || east.Rx[0].SCI != west.SCI {
+			t.Errorf("the SCI is %s, the peer receives from %v", west.SCI, east.Rx)
+		}
+	}},
+	{name: "key_server_priority", lines: "key_server_priority = 255", west: true, shows: func(t *testing.T, l *mkadlab.Link, _ netlab.Capture) {
+		if portOf(t, l.West).KeyServer || !portOf(t, l.East).KeyServer {
+			t.Error("the host with priority 255 is key server")
+		}
+	}},
+	{name: "sak_lifetime", lines: `sak_lifetime = "10s"`, shows: func(t *testing.T, l *mkadlab.Link, _ netlab.Capture) {
+		waitLong(t, "another SAK", 15*time.Second, func() bool { return portOf(t, l.West).Rekeys > 0 })
+	}},
+}
+
+// Clause: none; design: options of the configuration. What else an option does is shown by the tests named in docs/options.md.
+func TestOptionsTakeEffect(t *testing.T) {
+	for _, c := range optionsCases {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			l := newLink(t, released, "", "# here")
+			edit(t, l.West, "# here", c.lines)
+			if !c.west {
+				edit(t, l.East, "# here", c.lines)
+			}
+			must(t, l.Secure(t.Context()))
+			wire, err := netlab.StartCapture(l.East.Namespace, mkadlab.Lower)
+			must(t, err)
+			r := stream(t, l.West, l.East, 1000, 400, nil) // two and a half seconds: a hello is among them
+			captured, err := wire.Stop()
+			must(t, err)
+			if r.Lost() != 0 || r.Received == 0 || len(framesOf(captured, netlab.EtherTypeMACsec)) == 0 ||
+				len(framesOf(captured, netlab.EtherTypeEAPOL)) == 0 {
+				t.Errorf("%s; captured %v", r, captured.Types())
+			}
+			c.shows(t, l, captured)
+		})
+	}
+}
+
+// framesOf are the captured frames of an EtherType.
+func framesOf(c netlab.Capture, etherType netlab.EtherType) (frames [][]byte) {
+	for _, f := range c.Frames {
+		if netlab.EtherTypeOf(f.Data) == etherType {
+			frames = append(frames, f.Data)
+		}
+	}
+	return frames
+}
+
+func portOf(t *testing.T, h *mkadlab.Host) control.Port {
+	t.Helper()
+	p, err := h.Port(t.Context())
+	must(t, err)
+	return p
+}
+
+// waitLong is waitFor with a time of its own.
+func waitLong(t *testing.T, what string, patience time.Duration, holds func() bool) {
+	t.Helper()
+	look := time.NewTicker(50 * time.Millisecond)
+	defer look.Stop()
+	for end := time.Now().Add(patience); !holds(); <-look.C {
+		if time.Now().After(end) {
+			t.Fatalf("waited %s in vain for %s", patience, what)
+		}
+	}
+}
+
+// Clause: none; design: log_format is text or json, log_level what is left out.
+func TestLogIsOfTheFormatAndLevelThatIsConfigured(t *testing.T) {
+	t.Parallel()
+	l := newLink(t, released, "", "")
+	edit(t, l.West, "[daemon]", "[daemon]\nlog_format = \"json\"")
+	edit(t, l.East, "[daemon]", "[daemon]\nlog_level = \"error\"")
+	must(t, l.Secure(t.Context()))
+	lines := strings.Split(strings.TrimSpace(l.West.Log()), "\n")
+	for _, line := range lines {
+		var entry map[string]any
+		if err := json.Unmarshal([]byte(line), &entry); err != nil || entry["msg"] == nil {
+			t.Errorf("%q is no JSON object with a message: %v", line, err)
+		}
+	}
+	if log := l.East.Log(); log != "" || len(lines) < 3 {
+		t.Errorf("%d lines of JSON, and at level error: %s", len(lines), log)
+	}
+}
