@@ -35,11 +35,6 @@ var offloads = map[offload.Backend]kernel.Offload{
 
 func kernelOffer(p config.Port, lower int, b offload.Backend) offload.Offer {
 	o := offload.Offer{Backend: b}
-	if b != offload.BackendKernel && p.Uncontrolled == config.Closed {
-		o.Why = "frames cross the lower device in clear on their way to the hardware, and a closed device stops them; set " +
-			"uncontrolled = \"open\""
-		return o
-	}
 	found := kernel.Probe(nil, lower, offloads[b])
 	if found.Available != nil {
 		o.Why = found.Available.Error()

@@ -5,20 +5,8 @@ import (
 	"testing"
 	"time"
 
-	"mkad/internal/config"
 	"mkad/mka"
 )
-
-// Clause: none; on their way to the hardware frames are in clear, and the filter of a closed device would drop each.
-func TestHardwareNeedsAnOpenDevice(t *testing.T) {
-	for _, backend := range []string{"offload-mac", "offload-phy"} {
-		p := config.Port{Backend: backend, Uncontrolled: config.Closed}
-		_, _, err := choose(p, offersFor(p, 1))
-		if err == nil || !strings.Contains(err.Error(), `uncontrolled = "open"`) {
-			t.Errorf("%s: %v", backend, err)
-		}
-	}
-}
 
 // Clause: none; an order that is refused because another was says nothing of the cause.
 func TestFirstRefusalIsTheReason(t *testing.T) {

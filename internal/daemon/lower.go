@@ -208,7 +208,7 @@ func (p *port) closeSecY(keep bool) {
 	if err := p.secY.Close(keep); err != nil {
 		p.log.Warn("closing the Controlled Port", "error", err)
 	}
-	p.secY = nil
+	p.secY, p.enabled = nil, false
 }
 
 // fail notes why the port cannot be served. It is tried again, and at every change of the device.
@@ -259,17 +259,27 @@ func (p *port) closeLower() error {
 	return err
 }
 
-// through names the Controlled Port while it is a kernel's device that sends and receives in clear on a closed device.
+// through names the Controlled Port while its frames cross a closed lower device in clear: those of the kernel's SecY under
+// should-secure, and all that hardware protects.
 func (p *port) through() string {
-	if p.secY != nil && p.choice.Backend == offload.BackendKernel && passesMarked(p.cfg) {
+	if p.secY == nil || p.cfg.Uncontrolled != config.Closed {
+		return ""
+	}
+	if p.offloaded() || p.choice.Backend == offload.BackendKernel && passesMarked(p.cfg) {
 		return p.cfg.Controlled
 	}
 	return ""
 }
 
+// offloaded reports whether the SecY is in hardware.
+func (p *port) offloaded() bool {
+	return p.choice.Backend == offload.BackendMAC || p.choice.Backend == offload.BackendPHY
+}
+
 // rules are what closes the lower device.
 func (p *port) rules() filter.Rules {
 	rules := filter.Rules{Interface: p.cfg.Interface, PassMarked: passesMarked(p.cfg), Through: p.through()}
+	rules.Hold = rules.Through != "" && p.offloaded() && !p.enabled
 	for _, name := range p.cfg.Bypass {
 		bypass, _ := filter.ParseBypass(name)
 		rules.Bypass = append(rules.Bypass, bypass)

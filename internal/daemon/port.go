@@ -66,6 +66,7 @@ type port struct {
 	choice     offload.Choice
 	capability secy.Capability
 	secY       SecY
+	enabled    bool // the Controlled Port, as last ordered
 	sci        secy.SCI
 	socket     *receiver
 	kay        *mka.KaY
@@ -263,7 +264,14 @@ func (p *port) carryOut() {
 	var reports []secy.Report
 	for _, op := range p.out.Ops {
 		p.log.Debug("secy", "op", op)
+		if op.Kind == secy.OpControlledPort && !op.Enabled {
+			p.enable(false) // before: hardware may pass in clear what it has no key for
+		}
+		before := len(reports)
 		reports = p.secY.Apply(op, reports)
+		if op.Kind == secy.OpControlledPort && op.Enabled && len(reports) == before {
+			p.enable(true)
+		}
 	}
 	if p.through() != "" && slices.ContainsFunc(p.out.Ops, configures) {
 		p.checkClosed()
@@ -276,6 +284,16 @@ func (p *port) carryOut() {
 	}
 	for _, r := range reports {
 		p.step(mka.SecYReported{Report: r})
+	}
+}
+
+// enable has the closed lower device pass the frames of hardware only while the Controlled Port is enabled.
+func (p *port) enable(enabled bool) {
+	changed := p.enabled != enabled
+	if p.enabled = enabled; changed && p.offloaded() && p.through() != "" {
+		if err := p.closeLower(); err != nil {
+			p.fail(err)
+		}
 	}
 }
 

@@ -164,34 +164,34 @@ func InForce(r Rules) (bool, error) {
 	if err != nil || !whole {
 		return false, err
 	}
-	marks, err := auxiliaryChains(nftables.TableFamilyNetdev, r.Interface)
-	if err != nil {
+	if whole, err = r.throughWhole(); err != nil {
 		return false, fmt.Errorf("look up how %s is closed: %w", r.Interface, err)
 	}
-	return marks == (r.Through != ""), nil
+	return whole, nil
 }
 
 // whole reports whether both chains have their rules, and no others: without them a closed device passes nothing, not
 // even EAPOL, and with another it may be open.
 func (r Rules) whole() (bool, error) {
+	table := tableOf(r.Interface)
+	in, err := hasRules(r.ingress(table), r.ingressRules())
+	if err != nil || !in {
+		return false, err
+	}
+	return hasRules(egress(table, r.Interface), r.egressRules())
+}
+
+// hasRules reports whether a chain has these rules, in this order, and no others. They are known by their comments.
+func hasRules(chain *nftables.Chain, want []rule) (bool, error) {
 	conn, err := dial()
 	if err != nil {
 		return false, err
 	}
-	table := tableOf(r.Interface)
-	for chain, want := range map[*nftables.Chain][]rule{
-		r.ingress(table):           r.ingressRules(),
-		egress(table, r.Interface): r.egressRules(),
-	} {
-		have, err := conn.GetRules(table, chain)
-		if err != nil {
-			return false, fmt.Errorf("list the rules of %s: %w", r.Interface, explain(err, true))
-		}
-		if !slices.EqualFunc(have, want, func(h *nftables.Rule, w rule) bool { return bytes.Equal(h.UserData, w.comment()) }) {
-			return false, nil
-		}
+	have, err := conn.GetRules(chain.Table, chain)
+	if err != nil {
+		return false, fmt.Errorf("list rules of %s: %w", chain.Table.Name, explain(err, true))
 	}
-	return true, nil
+	return slices.EqualFunc(have, want, func(h *nftables.Rule, w rule) bool { return bytes.Equal(h.UserData, w.comment()) }), nil
 }
 
 // List names the devices on which Close has set something, in the kernel's order.

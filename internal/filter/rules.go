@@ -23,9 +23,12 @@ type Rules struct {
 	// send in clear (should-secure); what comes in it reads with a packet socket for all protocols, before the filter.
 	PassMarked bool
 	// Through, if set, names the device of a SecY in the kernel on Interface that sends and receives in clear
-	// (should-secure). What it sends passes, what comes in is left to it, and the host's IP and ARP see nothing that
+	// (should-secure), or whose frames hardware protects and verifies. What it sends passes, what comes in is left to it, and the host's IP and ARP see nothing that
 	// Interface itself has received. The device has to exist; when another takes its place, Close is to be called again.
 	Through string
+	// Hold keeps frames of Through, both ways, from passing: the SecY is in hardware, frames cross Interface in clear though
+	// they are secured on the wire, and nothing secures them now.
+	Hold bool
 }
 
 // MaxEtherTypes bounds Rules.EtherTypes: every frame is compared with each, and there are two to list.

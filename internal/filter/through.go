@@ -38,26 +38,44 @@ func (r Rules) addThrough(conn *nftables.Conn) {
 		table := conn.AddTable(auxiliaryOf(family, r.Interface))
 		conn.DelTable(table) // what there was, or what was just added
 		conn.AddTable(table)
-		chain, rule := r.auxiliaryChain(table)
+		chain, rules := r.auxiliaryChain(table)
 		conn.AddChain(chain)
-		conn.AddRule(&nftables.Rule{Table: table, Chain: chain, Exprs: rule.tests, UserData: rule.comment()})
+		for _, rule := range rules {
+			conn.AddRule(&nftables.Rule{Table: table, Chain: chain, Exprs: rule.tests, UserData: rule.comment()})
+		}
 	}
 }
 
-// auxiliaryChain is the one chain of an auxiliary table, with its one rule.
-func (r Rules) auxiliaryChain(table *nftables.Table) (*nftables.Chain, rule) {
+// auxiliaryChain is the one chain of an auxiliary table, with its rules.
+func (r Rules) auxiliaryChain(table *nftables.Table) (*nftables.Chain, []rule) {
 	accept := nftables.ChainPolicyAccept
 	chain := &nftables.Chain{Table: table, Name: stackChain, Type: nftables.ChainTypeFilter,
 		Hooknum: nftables.ChainHookPrerouting, Priority: nftables.ChainPriorityRaw, Policy: &accept}
-	dropped := rule{"what " + r.Interface + " received itself", append(inputDevice(r.Interface), &expr.Verdict{Kind: expr.VerdictDrop})}
+	received := []rule{refused(r.Interface)}
+	if r.Hold {
+		received = append(received, refused(r.Through))
+	}
 	switch table.Family {
 	case nftables.TableFamilyNetdev:
 		chain.Name, chain.Hooknum, chain.Device = markChain, nftables.ChainHookEgress, r.Through
-		return chain, rule{"frames of the SecY", setMark(Mark)}
+		return chain, []rule{r.marking()}
 	case nftables.TableFamilyARP:
 		chain.Hooknum = nftables.ChainHookRef(0) // NF_ARP_IN
 	}
-	return chain, dropped
+	return chain, received
+}
+
+// marking is what becomes of the frames that the SecY's device sends.
+func (r Rules) marking() rule {
+	if r.Hold {
+		return rule{"held frames of the SecY", []expr.Any{&expr.Verdict{Kind: expr.VerdictDrop}}}
+	}
+	return rule{"frames of the SecY", setMark(Mark)}
+}
+
+// refused drops what a device has received, before IP or ARP sees it.
+func refused(device string) rule {
+	return rule{"what " + device + " received", append(inputDevice(device), &expr.Verdict{Kind: expr.VerdictDrop})}
 }
 
 // removeAuxiliary removes the auxiliary tables of a device that there are.
@@ -76,20 +94,45 @@ func removeAuxiliary(conn *nftables.Conn, device string) error {
 
 // auxiliaryChains reports whether the auxiliary table of a family has its chain.
 func auxiliaryChains(family nftables.TableFamily, device string) (bool, error) {
+	chain, err := auxiliaryChain(family, device)
+	return chain != nil, err
+}
+
+// auxiliaryChain finds the chain of an auxiliary table, nil if there is none.
+func auxiliaryChain(family nftables.TableFamily, device string) (*nftables.Chain, error) {
 	conn, err := dial()
 	if err != nil {
-		return false, err
+		return nil, err
 	}
 	chains, err := conn.ListChainsOfTableFamily(family)
 	if err != nil && !unsupported(err) && !errors.Is(err, unix.ENOENT) {
-		return false, explain(err, true)
+		return nil, explain(err, true)
 	}
 	for _, c := range chains {
 		if c.Table.Name == auxiliary+device && (c.Name == markChain || c.Name == stackChain) {
-			return true, nil
+			return c, nil
 		}
 	}
-	return false, nil
+	return nil, nil
+}
+
+// throughWhole reports whether the auxiliary chains have their rules, and no others; without Through, whether there are
+// none.
+func (r Rules) throughWhole() (bool, error) {
+	for _, family := range families {
+		chain, err := auxiliaryChain(family, r.Interface)
+		if err != nil || (chain != nil) != (r.Through != "") {
+			return false, err
+		}
+		if chain == nil {
+			continue
+		}
+		_, want := r.auxiliaryChain(auxiliaryOf(family, r.Interface))
+		if whole, err := hasRules(chain, want); !whole {
+			return false, err
+		}
+	}
+	return true, nil
 }
 
 // inputDevice matches what a device of that name has received.

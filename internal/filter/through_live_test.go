@@ -69,6 +69,10 @@ func TestThroughPassesTheSecYAndNotTheHost(t *testing.T) {
 	if !l.closed(t) {
 		t.Error("it is not told as closed")
 	}
+	l.close(t, filter.Rules{Through: above, Hold: true})
+	if l.reaches(t, "peer", aboveIP) || l.reaches(t, "host", peerIP) || l.reaches(t, "peer", hostIPv4) {
+		t.Error("held, it still passes")
+	}
 	l.close(t, filter.Rules{})
 	if l.reaches(t, "peer", aboveIP) || l.reaches(t, "peer", hostIPv4) {
 		t.Error("closed for good, it still passes")

@@ -98,3 +98,35 @@ func TestGuestNetdevsimSecondReceiveSCIsRefused(t *testing.T) {
 		return strings.Contains(port(t, l.West).Reason, "the hardware has no room for more: use fewer ports or peers")
 	})
 }
+
+// Clause: none; design decision 4: with offload frames cross the lower device in clear inside the host, so the host's use
+// of it is closed instead, and the Controlled Port's while nothing secures it.
+func TestGuestNetdevsimClosedDeviceIsClosed(t *testing.T) {
+	const closed = `backend = "offload-mac"`
+	l := newOffloadLink(t, closed, closed)
+	must(t, l.West.StartDaemon(t.Context()))
+	must(t, l.Connect())
+	waitFor(t, "the Controlled Port", func() bool {
+		_, err := l.West.Device(mkadlab.Controlled)
+		return err == nil
+	})
+	nothingPasses := func(when string) {
+		t.Helper()
+		for _, from := range []string{mkadlab.Controlled, mkadlab.Lower} {
+			if r := stream(t, l.West, from, l.East, mkadlab.Lower); r.Received != 0 {
+				t.Errorf("%s, frames of %s pass: %s", when, from, r)
+			}
+		}
+	}
+	must(t, l.East.SetUp(mkadlab.Lower))
+	nothingPasses("before there is a peer")
+	must(t, l.East.StartDaemon(t.Context()))
+	must(t, l.WaitFor(t.Context(), control.Secured))
+	carriesBothWays(t, l)
+	if r := stream(t, l.West, mkadlab.Lower, l.East, mkadlab.Lower); r.Received != 0 {
+		t.Errorf("secured, the host's own frames pass: %s", r)
+	}
+	l.East.Daemon().Kill()
+	waitFor(t, "the loss of the peer", func() bool { return port(t, l.West).State == control.Blocked })
+	nothingPasses("without a peer")
+}
