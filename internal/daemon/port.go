@@ -10,6 +10,7 @@ import (
 
 	"mkad/internal/config"
 	"mkad/internal/control"
+	"mkad/internal/filter"
 	linkwatch "mkad/internal/port"
 	"mkad/mka"
 	"mkad/offload"
@@ -274,7 +275,7 @@ func (p *port) carryOut() {
 		}
 	}
 	if p.through() != "" && slices.ContainsFunc(p.out.Ops, configures) {
-		p.checkClosed()
+		p.closedAt = p.now().Add(-closedCheckTime) // settle looks
 	}
 	for _, frame := range p.out.Frames {
 		p.send(frame)
@@ -287,13 +288,16 @@ func (p *port) carryOut() {
 	}
 }
 
-// enable has the closed lower device pass the frames of hardware only while the Controlled Port is enabled.
+// enable has the closed lower device pass the frames of hardware only while the Controlled Port is enabled. It is called
+// amid orders, so that what fails is tried again by settle.
 func (p *port) enable(enabled bool) {
 	changed := p.enabled != enabled
-	if p.enabled = enabled; changed && p.offloaded() && p.through() != "" {
-		if err := p.closeLower(); err != nil {
-			p.fail(err)
-		}
+	if p.enabled = enabled; !changed || !p.offloaded() || p.through() == "" {
+		return
+	}
+	if err := filter.Close(p.rules()); err != nil {
+		p.log.Warn("cannot change what the closed lower device passes; trying again", "error", err)
+		p.closedAt = p.now().Add(blindTime - closedCheckTime)
 	}
 }
 
