@@ -32,6 +32,15 @@ done
 [ -e /dev/net/tun ] || mknod /dev/net/tun c 10 200
 ip link set lo up
 
+# The first and the last who wants a hook or a time stamp have the kernel patch its own code, and an emulator with several
+# processors may meet it half done (Oops: int3). So somebody wants them all the time.
+for hook in "netdev ingress device lo" "netdev egress device lo" "inet prerouting" "arp input"; do
+    # shellcheck disable=SC2086 # family, hook, device
+    set -- $hook
+    nft "add table $1 kept; add chain $1 kept $2 { type filter hook ${hook#* } priority 0; }" 2>/dev/null
+done
+/usr/bin/ping -n -q -i 3600 127.0.0.1 >/dev/null 2>&1 </dev/null &
+
 case $GUEST_KERNEL in
 uml)
     mount -t hostfs hostfs /out -o "$GUEST_OUTPUT"
