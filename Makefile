@@ -69,7 +69,8 @@ mutate:
 
 # Hours rather than minutes, for what is rare.
 soak: build
-	.ci/setup demo
+	.ci/setup demo guest
+	.ci/guest soak
 	$(GOBUILD) -o bin/demo ./internal/demo
 	bin/demo -rotations $(ROTATIONS)
 	.ci/fuzz 10m
