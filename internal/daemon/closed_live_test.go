@@ -45,11 +45,17 @@ func TestFlushedRulesetIsPutBackAtOnce(t *testing.T) {
 // waitFor looks until it is so, for 10 s at most.
 func waitFor(t *testing.T, what string, so func() bool) {
 	t.Helper()
+	waitLong(t, what, 10*time.Second, so)
+}
+
+// waitLong is waitFor with a time of its own.
+func waitLong(t *testing.T, what string, patience time.Duration, so func() bool) {
+	t.Helper()
 	look := time.NewTicker(10 * time.Millisecond)
 	defer look.Stop()
-	for end := time.Now().Add(10 * time.Second); !so(); <-look.C {
+	for end := time.Now().Add(patience); !so(); <-look.C {
 		if time.Now().After(end) {
-			t.Fatal("waited in vain for " + what)
+			t.Fatalf("waited %s in vain for %s", patience, what)
 		}
 	}
 }

@@ -36,7 +36,7 @@ func newGroup(t *testing.T) *mkadlab.Segment {
 // awaitGroup waits until the members have one key server, each other as live peers, and one key.
 func awaitGroup(t *testing.T, members []*mkadlab.Host) {
 	t.Helper()
-	waitUntil(t, "one group with one key", func() bool {
+	waitFor(t, "one group with one key", func() bool {
 		var servers int
 		var ki string
 		for _, h := range members {
@@ -62,17 +62,6 @@ func livePeers(p control.Port) (n int) {
 		}
 	}
 	return n
-}
-
-func waitUntil(t *testing.T, what string, holds func() bool) {
-	t.Helper()
-	ticks := time.NewTicker(20 * time.Millisecond)
-	defer ticks.Stop()
-	for end := time.Now().Add(mkadlab.SecureTime); !holds(); <-ticks.C {
-		if time.Now().After(end) {
-			t.Fatalf("waited in vain for %s", what)
-		}
-	}
 }
 
 // carriesEveryWay sends a stream from each member to each other, all at the same time; nothing may be lost.

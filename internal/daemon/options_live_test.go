@@ -98,18 +98,6 @@ func portOf(t *testing.T, h *mkadlab.Host) control.Port {
 	return p
 }
 
-// waitLong is waitFor with a time of its own.
-func waitLong(t *testing.T, what string, patience time.Duration, holds func() bool) {
-	t.Helper()
-	look := time.NewTicker(50 * time.Millisecond)
-	defer look.Stop()
-	for end := time.Now().Add(patience); !holds(); <-look.C {
-		if time.Now().After(end) {
-			t.Fatalf("waited %s in vain for %s", patience, what)
-		}
-	}
-}
-
 // Clause: none; design: log_format is text or json, log_level what is left out.
 func TestLogIsOfTheFormatAndLevelThatIsConfigured(t *testing.T) {
 	t.Parallel()
