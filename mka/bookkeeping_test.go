@@ -90,7 +90,7 @@ func TestSAKOfTheFormerPrincipalThatCPHasNotBegunWithIsForgotten(t *testing.T) {
 	better := &participant{kay: w.KaY, server: candidate{sci: cpPeerSCI}}
 	w.participants = append(w.participants, better)
 	var out Output
-	w.choosePrincipal(&out)
+	w.choosePrincipal(1, &out)
 	if w.principal != better || w.cp.next != nil || w.cp.chgdServer {
 		t.Errorf("next %v, chgdServer %t", w.cp.next, w.cp.chgdServer)
 	}
@@ -119,7 +119,7 @@ func TestCHANGEForgetsHowTheKeysWereUsed(t *testing.T) {
 	w.principal.plain, w.principal.server = true, candidate{}
 	w.participants = nil
 	var out Output
-	w.choosePrincipal(&out)
+	w.choosePrincipal(1, &out)
 	w.runCP(1, &out)
 	if c.state != cpChange || c.ltx || c.lrx || c.otx || c.orx {
 		t.Errorf("in %s with ltx %t, lrx %t, otx %t, orx %t", c.state, c.ltx, c.lrx, c.otx, c.orx)

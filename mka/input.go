@@ -21,6 +21,19 @@ type ParticipantAdded struct {
 	CKN  keyderive.CKN
 	CAK  keyderive.CAK
 	Role Role
+	// Rank orders keys of one role and one key server: the greatest is preferred, where all members have it.
+	Rank int64
+	// Standby: it speaks, so that the others have a live peer in it, and goes with its key server, but is not chosen. Such
+	// is a key shortly before it begins and after it has ended, for others whose clocks are not ours.
+	Standby bool
+}
+
+// ParticipantChanged gives a Participant, which goes on, another Role, Rank and Standby.
+type ParticipantChanged struct {
+	CKN     keyderive.CKN
+	Role    Role
+	Rank    int64
+	Standby bool
 }
 
 // ParticipantRemoved ends a Participant at once; no MKPDU with its CKN is sent or accepted any more.
@@ -39,6 +52,7 @@ func (FrameReceived) input()      {}
 func (LinkChanged) input()        {}
 func (ParticipantAdded) input()   {}
 func (ParticipantRemoved) input() {}
+func (ParticipantChanged) input() {}
 func (SecYReported) input()       {}
 func (MTUChanged) input()         {}
 func (RekeyRequested) input()     {}

@@ -71,6 +71,7 @@ type KaY struct {
 	linkUp       bool
 	participants []*participant
 	principal    *participant
+	principalAt  Time // when there may be another principal; never: not by time
 	cp           cp
 	channels     []secy.SCI // receive SCs that the SecY has
 	used         usedKeys
@@ -128,6 +129,8 @@ func (k *KaY) Step(now Time, in Input, out *Output) error {
 		err = k.add(now, in, out)
 	case ParticipantRemoved:
 		err = k.remove(in.CKN, out)
+	case ParticipantChanged:
+		err = k.changeParticipant(in)
 	case MTUChanged:
 		k.changeMTU(in.MTU, out)
 	case RekeyRequested:
@@ -153,7 +156,7 @@ func (k *KaY) settle(now Time, out *Output) {
 			p.expire(now, out)
 		}
 	}
-	k.choosePrincipal(out)
+	k.choosePrincipal(now, out)
 	if k.linkUp {
 		k.retry(now, out)
 		k.serve(now, out)
@@ -223,10 +226,19 @@ func (k *KaY) add(now Time, in ParticipantAdded, out *Output) error {
 	if in.CKN.IsZero() || in.CAK.IsZero() {
 		return errors.New("mka: participant without CKN or CAK")
 	}
-	p := &participant{kay: k, role: in.Role, ckn: in.CKN, cak: in.CAK, ick: keyderive.DeriveICK(in.CAK, in.CKN),
+	p := &participant{kay: k, role: in.Role, rank: in.Rank, standby: in.Standby, ckn: in.CKN, cak: in.CAK, ick: keyderive.DeriveICK(in.CAK, in.CKN),
 		kek: keyderive.DeriveKEK(in.CAK, in.CKN), version: mkaVersion}
 	p.newMI(now, "participant added", out)
 	k.participants = append(k.participants, p)
+	return nil
+}
+
+func (k *KaY) changeParticipant(in ParticipantChanged) error {
+	p := k.find(in.CKN)
+	if p == nil {
+		return ErrNoParticipant
+	}
+	p.role, p.rank, p.standby = in.Role, in.Rank, in.Standby
 	return nil
 }
 
@@ -254,45 +266,6 @@ func (k *KaY) rekey() error {
 	}
 	k.principal.wantSAK("requested")
 	return nil
-}
-
-// choosePrincipal picks the participant that drives the port: of those with live peers and a key server, a primary
-// before a fallback, then the one with the better key server (9.3.2, 12.5). The standard leaves open which it is where
-// one station is key server of several; all members have to come to the same, in whatever order they got their keys: the
-// one with more live peers, so that a key which not everybody has yet cuts nobody off, then the lower CKN.
-func (k *KaY) choosePrincipal(out *Output) {
-	var best *participant
-	for _, p := range k.participants {
-		if p.server.sci != 0 && (best == nil || p.precedes(best)) {
-			best = p
-		}
-	}
-	if best == k.principal {
-		return
-	}
-	k.principal = best
-	if y := k.cp.next; y != nil && y.owner != best { // CP has not begun with it; its CA no longer drives the port
-		k.forget(y)
-		k.cp.next, k.cp.chgdServer = nil, false
-	}
-	e := Event{Kind: EventPrincipal}
-	if best != nil {
-		e.CKN = best.ckn
-		best.wantSAK("became principal")
-	}
-	out.event(e)
-}
-
-func (p *participant) precedes(o *participant) bool {
-	switch {
-	case p.role != o.role:
-		return p.role < o.role
-	case p.server != o.server:
-		return p.server.precedes(o.server)
-	case p.liveCount() != o.liveCount():
-		return p.liveCount() > o.liveCount()
-	}
-	return p.ckn.Compare(o.ckn) < 0
 }
 
 // logon is what the Logon Process tells CP (12.5): SECURE while there is a SAK to secure the port with, else what the

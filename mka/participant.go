@@ -10,8 +10,10 @@ import (
 
 // A participant is our part in one CA, the holders of one CAK (9.3.1). Its actor is ourselves.
 type participant struct {
-	kay  *KaY
-	role Role
+	kay     *KaY
+	role    Role
+	rank    int64
+	standby bool
 
 	ckn keyderive.CKN
 	cak keyderive.CAK
@@ -28,6 +30,9 @@ type participant struct {
 	pastNext int
 	server   candidate
 	noServer bool // EventNoKeyServer was told and still holds
+
+	unsettled bool // the Live Peer List has changed since settledAt was set
+	settledAt Time // when it last changed
 
 	// Transmission.
 	helloAt  Time
@@ -226,7 +231,7 @@ func (p *participant) commit(now Time, m *eapol.MKPDU, d *decision, out *Output)
 	if m.DistributedSAK.Present && !d.ignored {
 		p.plain = d.plain
 	}
-	if p.kay.choosePrincipal(out); d.key != nil && p.kay.principal == p {
+	if p.kay.choosePrincipal(now, out); d.key != nil && p.kay.follow(p, out) {
 		out.event(Event{Kind: EventSAKReceived, CKN: p.ckn, Peer: q.sci, KI: d.key.ki, AN: d.key.an, Suite: d.key.suite})
 		d.key.bornAt = now
 		p.kay.adopt(p, d.key)

@@ -149,7 +149,7 @@ func (p *participant) dropPeers(why string, out *Output) {
 
 // membersChanged follows a change of the Live Peer List: another election, and another SAK (9.8).
 func (p *participant) membersChanged(why string, out *Output) {
-	p.offer = nil
+	p.offer, p.unsettled = nil, true
 	p.elect(out)
 	p.wantSAK(why)
 }

@@ -33,6 +33,7 @@ type ParticipantStatus struct {
 	CKN       keyderive.CKN
 	Role      Role
 	Principal bool
+	Standby   bool
 	KeyServer secy.SCI // elected; 0: none
 	MI        eapol.MI
 	MN        eapol.MN // the last sent
@@ -106,7 +107,7 @@ func (k *KaY) keyStatus(s *Status) {
 }
 
 func (p *participant) status(now Time) ParticipantStatus {
-	s := ParticipantStatus{CKN: p.ckn, Role: p.role, Principal: p.kay.principal == p, KeyServer: p.server.sci, MI: p.mi,
+	s := ParticipantStatus{CKN: p.ckn, Role: p.role, Principal: p.kay.principal == p, Standby: p.standby, KeyServer: p.server.sci, MI: p.mi,
 		MN: p.mn}
 	for i := range p.peers {
 		q := &p.peers[i]

@@ -51,7 +51,7 @@ func (k *KaY) Deadline() (Time, bool) {
 		for _, p := range k.participants {
 			at = min(at, p.deadline())
 		}
-		at = min(at, k.cp.deadline(), k.serverDeadline())
+		at = min(at, k.cp.deadline(), k.serverDeadline(), k.principalAt)
 	}
 	return at, at != never
 }

@@ -1,0 +1,262 @@
+package mka_test
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"mkad/mka"
+	"mkad/mka/mkatest"
+)
+
+// stays lets d pass, in which the members have to be one secured group at every moment.
+func (w *world) stays(d time.Duration, members ...*mkatest.Member) {
+	w.t.Helper()
+	w.RunUntil(d, func() bool {
+		apart := mkatest.Apart(members)
+		if apart != "" {
+			w.t.Errorf("at %d ms: %s", int64(w.Now)/1e6, apart)
+		}
+		return apart != ""
+	})
+}
+
+// wantPrincipal wants the CKN to be everybody's principal.
+func wantPrincipal(t *testing.T, want string, members ...*mkatest.Member) {
+	t.Helper()
+	for _, m := range members {
+		if got := principal(m); got != want {
+			t.Errorf("%s has principal %q, want %q", m.Name, got, want)
+		}
+	}
+}
+
+// second is the key of the second CA, of higher rank than the first.
+func second(standby bool) mka.ParticipantAdded {
+	return mka.ParticipantAdded{CKN: mkatest.CKN(ckn2), CAK: cak2(), Rank: 1, Standby: standby}
+}
+
+// begins takes the second key from standby, ends the first to it.
+func begins() mka.ParticipantChanged { return mka.ParticipantChanged{CKN: mkatest.CKN(ckn2), Rank: 1} }
+func ends() mka.ParticipantChanged   { return mka.ParticipantChanged{CKN: mkatest.CKN(ckn), Standby: true} }
+
+// Clause: 802.1X-2020 9.3.2: members have Life Time to become live in the successor before its SAK is distributed
+func TestSuccessorOfAKeyWaitsLifeTimeAndLosesNothing(t *testing.T) {
+	w, members := group(t, 3)
+	for _, m := range members[:2] {
+		m.MustStep(second(false))
+	}
+	w.stays(mka.LifeTime-time.Second, members...)
+	members[2].MustStep(second(false)) // so late that it would have been cut off
+	w.stays(mka.LifeTime-100*time.Millisecond, members...)
+	wantPrincipal(t, ckn, members...)
+	w.stays(time.Second, members...)
+	wantPrincipal(t, ckn2, members...)
+	w.stays(10*time.Second, members...)
+	w.check.Connected(members...)
+}
+
+// Clause: 802.1X-2020 9.3.2, 9.14: the key that begins takes over at its time, as an ordinary re-key
+func TestKeyThatBeginsTakesOverAtOnceWhenItsMembersAreLive(t *testing.T) {
+	w, members := group(t, 3)
+	for _, m := range members {
+		m.MustStep(second(true))
+	}
+	w.stays(time.Minute, members...)
+	wantPrincipal(t, ckn, members...)
+	for _, m := range members {
+		m.MustStep(begins())
+		m.MustStep(ends())
+	}
+	w.stays(100*time.Millisecond, members...)
+	wantPrincipal(t, ckn2, members...)
+	w.stays(10*time.Second, members...)
+	for _, m := range members {
+		m.MustStep(mka.ParticipantRemoved{CKN: mkatest.CKN(ckn)})
+	}
+	w.stays(20*time.Second, members...)
+	w.check.Connected(members...)
+	for _, m := range members {
+		if n := m.Count(mka.EventUnsecured); n != 0 {
+			t.Errorf("%s was unsecured %d times", m.Name, n)
+		}
+	}
+}
+
+// Clause: none; design: members whose clocks differ do not cut each other off. In whatever order the three learn that one
+// key begins and the other ends, the key server's time counts.
+func TestMembersWhoseClocksDifferMoveToTheNextKeyTogether(t *testing.T) {
+	for _, order := range [][]int{{0, 1, 2}, {1, 0, 2}, {1, 2, 0}, {2, 0, 1}} {
+		t.Run(fmt.Sprint(order), func(t *testing.T) {
+			w, members := group(t, 3)
+			for _, m := range members {
+				m.MustStep(second(true))
+			}
+			w.stays(time.Minute, members...)
+			moved := false
+			for _, i := range order {
+				members[i].MustStep(begins())
+				members[i].MustStep(ends())
+				w.stays(20*time.Second, members...)
+				moved = moved || i == 0 // the key server
+				want := ckn
+				if moved {
+					want = ckn2
+				}
+				wantPrincipal(t, want, members...)
+			}
+			w.check.Connected(members...)
+		})
+	}
+}
+
+// Clause: none; design: a port has no key that is valid. What others distribute does not make one.
+func TestPortWithoutAReadyParticipantIsClosed(t *testing.T) {
+	for who, name := range []string{"key server", "follower"} {
+		t.Run(name, func(t *testing.T) {
+			w, members := group(t, 2)
+			m := members[who]
+			m.MustStep(ends())
+			w.Run(w.Delay)
+			if principal(m) != "" || m.SecY.Enabled || len(m.SecY.SAs) != 0 {
+				t.Fatalf("principal %q, open %t, %d SAs", principal(m), m.SecY.Enabled, len(m.SecY.SAs))
+			}
+			if who != 0 {
+				members[0].MustStep(mka.RekeyRequested{})
+			}
+			w.Run(20 * time.Second)
+			if principal(m) != "" || m.SecY.Enabled || m.Count(mka.EventUnsecured) != 1 || m.Count(mka.EventPrincipal) != 2 {
+				t.Errorf("principal %q, chosen %d times, open %t", principal(m), m.Count(mka.EventPrincipal), m.SecY.Enabled)
+			}
+		})
+	}
+}
+
+// Clause: none; design: as soon as a key is ready again, it serves.
+func TestParticipantThatComesBackFromStandbyServes(t *testing.T) {
+	w, members := group(t, 2)
+	for _, ready := range []bool{false, true} {
+		for _, m := range members {
+			m.MustStep(mka.ParticipantChanged{CKN: mkatest.CKN(ckn), Standby: !ready})
+		}
+		w.Run(10 * time.Second)
+	}
+	w.check.Connected(members...)
+}
+
+// pairWithFallback is two members, or more, with a primary and a fallback key. The key server is the first.
+func pairWithFallback(t *testing.T, n int) (*world, []*mkatest.Member) {
+	t.Helper()
+	w := newWorld(t)
+	w.Lose = func(_, _ mkatest.Station, frame []byte) bool { // the first MKPDUs of the primary
+		return w.Now < mka.Time(50*time.Millisecond) && bytes.Contains(frame, []byte(ckn))
+	}
+	for i := range n {
+		m := w.Add(fmt.Sprint("kay ", i+1), mkatest.Config(i+1))
+		m.MustStep(mka.ParticipantAdded{CKN: mkatest.CKN(ckn), CAK: cak()})
+		addSecond(m, mka.Fallback)
+		m.MustStep(mka.LinkChanged{Up: true})
+	}
+	w.connected(w.Members...)
+	wantPrincipal(t, ckn, w.Members...)
+	return w, w.Members
+}
+
+// Clause: none; design: a fallback key is used only while no primary works; at the start it does not come first.
+func TestFallbackIsNotUsedAtTheStartWhenAPrimaryWorks(t *testing.T) {
+	_, members := pairWithFallback(t, 3)
+	for _, m := range members {
+		for _, e := range m.Events {
+			if e.Kind == mka.EventPrincipal && e.CKN != mkatest.CKN(ckn) {
+				t.Errorf("%s: at %d ms the principal is %s: %s", m.Name, int64(e.At)/1e6, e.CKN, e.Reason)
+			}
+		}
+	}
+}
+
+// Clause: none; design: a fallback takes over when the primary has no live peer, and hands back, without a frame lost,
+// whichever side has broken the primary.
+func TestFallbackTakesOverAndHandsBackWithoutAGap(t *testing.T) {
+	for name, broken := range map[string][]int{"key server": {0}, "follower": {1}, "both, one after the other": {1, 0}} {
+		t.Run(name, func(t *testing.T) {
+			w, members := pairWithFallback(t, 2)
+			for _, i := range broken {
+				members[i].MustStep(mka.ParticipantRemoved{CKN: mkatest.CKN(ckn)})
+				members[i].MustStep(mka.ParticipantAdded{CKN: mkatest.CKN(ckn), CAK: mkatest.CAK(byte(7+i), 16)})
+				w.stays(3*time.Second, members...)
+			}
+			w.stays(20*time.Second, members...)
+			wantPrincipal(t, ckn2, members...)
+			for _, i := range broken {
+				members[i].MustStep(mka.ParticipantRemoved{CKN: mkatest.CKN(ckn)})
+				members[i].MustStep(mka.ParticipantAdded{CKN: mkatest.CKN(ckn), CAK: cak()})
+				w.stays(3*time.Second, members...)
+			}
+			w.stays(20*time.Second, members...)
+			wantPrincipal(t, ckn, members...)
+			w.check.Connected(members...)
+			toldWhy(t, members...)
+		})
+	}
+}
+
+// toldWhy wants the members to have told of both moves, with a reason.
+func toldWhy(t *testing.T, members ...*mkatest.Member) {
+	t.Helper()
+	for _, m := range members {
+		var told []string
+		for _, e := range m.Events {
+			if e.Kind == mka.EventPrincipal {
+				told = append(told, string(e.CKN.AppendTo(nil)))
+				if len(told) > 1 && e.Reason == "" {
+					t.Errorf("%s: %s became principal for no reason", m.Name, e.CKN)
+				}
+			}
+		}
+		if want := []string{ckn, ckn2, ckn}; !slices.Equal(told, want) {
+			t.Errorf("%s told of the principals %q, want %q", m.Name, told, want)
+		}
+		if n := m.Count(mka.EventUnsecured); n != 0 {
+			t.Errorf("%s was unsecured %d times", m.Name, n)
+		}
+	}
+}
+
+// Clause: none; design: while the primary has a live peer, the fallback is not used, also by a member that has only it.
+func TestMemberThatHasOnlyTheFallbackDoesNotTakeTheOthersFromThePrimary(t *testing.T) {
+	w, members := pairWithFallback(t, 3)
+	members[2].MustStep(mka.ParticipantRemoved{CKN: mkatest.CKN(ckn)})
+	w.stays(20*time.Second, members[:2]...)
+	wantPrincipal(t, ckn, members[:2]...)
+}
+
+// Clause: 802.1X-2020 12.4: chgdServer is raised when a SAK of another key server comes, not when one is elected
+func TestOldSAKServesUntilTheOtherKeyServersComes(t *testing.T) {
+	w := newWorld(t)
+	m, p := w.kay(3), w.peer(1) // p is key server of the first CA
+	addSecond(m, mka.Fallback)
+	q := w.AddPeer(2, ckn2, cak2())
+	q.Priority = 0 // and q of the second
+	if !p.Serve(m, mkatest.Config(1).CipherSuites[0]) {
+		t.Fatal("not secured")
+	}
+	q.KeyServer, q.Use.Present = true, true
+	q.Talk()
+	w.Run(time.Second)
+	p.Hush()
+	was := m.SecY.Tx
+	w.until("the fallback is principal", 2*mka.LifeTime, func() bool { return principal(m) == ckn2 })
+	if m.SecY.Tx != was || !m.SecY.Enabled {
+		t.Error("the SAK of the first CA was given up before there was another")
+	}
+}
+
+// Clause: none; design: what is asked of a participant that is not there is an error
+func TestChangeOfAParticipantThatIsNotThereIsAnError(t *testing.T) {
+	m := newWorld(t).kay(1)
+	if err := m.Step(begins()); err != mka.ErrNoParticipant {
+		t.Errorf("got %v, want %v", err, mka.ErrNoParticipant)
+	}
+}
