@@ -129,6 +129,10 @@ func TestOnlyConfiguredGroupAddressesAreHeard(t *testing.T) {
 		{"any to broadcast", eapol.Acceptance{AnyGroup: true}, broadcast, eapol.Accepted},
 		{"any to a station", eapol.Acceptance{AnyGroup: true}, station, eapol.DiscardDestination},
 		{"a configured station", eapol.Acceptance{Destinations: []eapol.MAC{station}}, station, eapol.DiscardDestination},
+		{"our own address to us", eapol.Acceptance{Station: station}, station, eapol.Accepted},
+		{"our own address to another", eapol.Acceptance{Station: eapol.MAC{0x02, 9}}, station, eapol.DiscardDestination},
+		{"our own address, and PAE group", eapol.Acceptance{Station: station}, eapol.PAEGroup, eapol.DiscardDestination},
+		{"our own address and a group", eapol.Acceptance{Station: station, Destinations: three}, eapol.PAEGroup, eapol.Accepted},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -18,24 +18,28 @@ const (
 type Acceptance struct {
 	// EtherType to be used instead of EAPOL's own, as some wide area networks need; 0 is EAPOL's own.
 	EtherType uint16
-	// Destinations lists the group addresses that are heard; empty is PAEGroup. Individual ones never match.
+	// Destinations lists the group addresses that are heard; empty is PAEGroup, unless there is a Station. Individual
+	// ones never match.
 	Destinations []MAC
+	// Station is our own address, if frames to it are heard too; zero: they are not.
+	Station MAC
 	// AnyGroup hears every group address, whatever Destinations says.
 	AnyGroup bool
 }
 
 func (a Acceptance) etherType() uint16 { return cmp.Or(a.EtherType, EtherType) }
 
-// destination reports whether a frame to da is for the PAE. The standard refuses individual addresses whatever is
-// configured: a frame to one station could be carried further than the CA reaches (11.11.2 a).
+// destination reports whether a frame to da is for the PAE. The standard refuses individual addresses: a frame to
+// one station could be carried further than the CA reaches (11.11.2 a). Ours may be configured where nothing else gets
+// through.
 func (a Acceptance) destination(da MAC) bool {
 	switch {
 	case !da.IsGroup():
-		return false
+		return da == a.Station && da != MAC{}
 	case a.AnyGroup:
 		return true
 	case len(a.Destinations) == 0:
-		return da == PAEGroup
+		return da == PAEGroup && a.Station == MAC{}
 	}
 	return slices.Contains(a.Destinations, da)
 }
