@@ -157,7 +157,7 @@ func TestElectionTakesANewLifeInThePlaceOfTheFormer(t *testing.T) {
 
 // Clause: 802.1X-2020 9.4.3: an MN proves nothing once it is Life Time old
 func TestMessageNumberIsRecentForLessThanLifeTime(t *testing.T) {
-	p := &participant{mn: 9}
+	p := &participant{kay: &KaY{}, mn: 9}
 	p.ages[0] = age{mn: 4, at: 1}
 	if got := p.oldestRecent(Time(LifeTime)); got != 4 {
 		t.Errorf("%d just before Life Time, want 4", got)

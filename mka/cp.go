@@ -235,7 +235,7 @@ func (k *KaY) enterCP(now Time, out *Output) {
 		k.enterReceive(out)
 	case cpReceiving:
 		c.lrx = true
-		c.transmitAt = now.Add(LifeTime) // transmitDelay
+		c.transmitAt = now.Add(k.lifeTime()) // transmitDelay
 		c.usingReceiveSAs = false
 		out.event(Event{Kind: EventSAKInstalled, KI: c.latest.ki, AN: c.latest.an, Suite: c.latest.suite})
 	case cpReady:

@@ -20,9 +20,10 @@ func (c candidate) precedes(d candidate) bool {
 	return c.sci < d.sci
 }
 
-// elect makes c the better of best and c. A candidate without SCI is none, and 255 is never elected.
-func elect(best, c candidate) candidate {
-	if c.sci == 0 || c.priority == priorityNever {
+// elect makes c the better of best and c. A candidate without SCI is none, and 255 is elected only where that is
+// allowed.
+func (k *KaY) elect(best, c candidate) candidate {
+	if c.sci == 0 || c.priority == priorityNever && !k.cfg.ElectLast {
 		return best
 	}
 	if best.sci == 0 || c.precedes(best) {
@@ -40,7 +41,7 @@ func (p *participant) election(as *peer) candidate {
 	consider := func(q *peer) {
 		members++
 		if q.keyServer {
-			best = elect(best, candidate{q.sci, q.priority})
+			best = p.kay.elect(best, candidate{q.sci, q.priority})
 		}
 	}
 	for i := range p.peers {
@@ -55,5 +56,5 @@ func (p *participant) election(as *peer) candidate {
 	if members == 0 {
 		return candidate{}
 	}
-	return elect(best, candidate{p.kay.cfg.SCI, p.kay.cfg.KeyServerPriority})
+	return p.kay.elect(best, candidate{p.kay.cfg.SCI, p.kay.cfg.KeyServerPriority})
 }

@@ -57,9 +57,26 @@ type Config struct {
 	SendSCI           bool
 	DelayProtect      bool
 	SAKLifetime       time.Duration // 0: until membership or packet numbers ask for another
+	Habits
 
 	MTU  int       // of the Common Port when the KaY is made; it bounds the peer lists
 	Rand io.Reader // for MIs and SAKs; must not fail
+}
+
+// Habits are what implementations of MKA do differently. The zero value suits all that follow the standard, and most
+// others; docs/interop.md tells who needs what.
+type Habits struct {
+	// Version is the only MKA version that is sent; 0: the highest, or that of a peer which answers no higher one.
+	Version uint8
+	// ICVIndicator ends each MKPDU with an ICV Indicator, which an ICV of 16 octets does not need (11.11.3).
+	ICVIndicator bool
+	// HelloTime and LifeTime replace the constants of those names (Table 9-3); 0: they stand. A LifeTime of less than
+	// three hellos of any member lets it die of lost MKPDUs.
+	HelloTime, LifeTime time.Duration
+	// InServiceOld reports the key in service as the Old one, as CP has it (12.4), once it was reported as the Latest.
+	InServiceOld bool
+	// ElectLast lets Key Server Priority 255 be elected after all others, against 9.5.
+	ElectLast bool
 }
 
 // A KaY is the MAC Security Key Agreement Entity of one port (9.1). Not safe for concurrent use.
@@ -100,6 +117,9 @@ func New(cfg Config) (*KaY, error) {
 		if !c.Known() {
 			return nil, fmt.Errorf("mka: unknown cipher suite %s", c)
 		}
+	}
+	if cfg.Version > mkaVersion {
+		return nil, fmt.Errorf("mka: MKA version %d is unknown", cfg.Version)
 	}
 	if cfg.Destination == (eapol.MAC{}) {
 		cfg.Destination = eapol.PAEGroup
@@ -226,8 +246,8 @@ func (k *KaY) add(now Time, in ParticipantAdded, out *Output) error {
 	if in.CKN.IsZero() || in.CAK.IsZero() {
 		return errors.New("mka: participant without CKN or CAK")
 	}
-	p := &participant{kay: k, role: in.Role, rank: in.Rank, standby: in.Standby, ckn: in.CKN, cak: in.CAK, ick: keyderive.DeriveICK(in.CAK, in.CKN),
-		kek: keyderive.DeriveKEK(in.CAK, in.CKN), version: mkaVersion}
+	p := &participant{kay: k, role: in.Role, rank: in.Rank, standby: in.Standby, ckn: in.CKN, cak: in.CAK,
+		ick: keyderive.DeriveICK(in.CAK, in.CKN), kek: keyderive.DeriveKEK(in.CAK, in.CKN), version: k.highestVersion()}
 	p.newMI(now, "participant added", out)
 	k.participants = append(k.participants, p)
 	return nil

@@ -3,6 +3,7 @@ package mka
 import (
 	"fmt"
 	"io"
+	"time"
 
 	"mkad/eapol"
 	"mkad/keyderive"
@@ -60,8 +61,8 @@ type age struct {
 	at Time
 }
 
-// ageGap is the least distance of two remembered ages; four of them cover Life Time.
-const ageGap = LifeTime / 4
+// ageGap is the least distance of two remembered ages; all of them cover Life Time.
+func (p *participant) ageGap() time.Duration { return p.kay.lifeTime() / time.Duration(len(p.ages)) }
 
 // newMI takes a fresh Member Identifier: to our peers we are a new member then, with no liveness proved (9.4.2).
 func (p *participant) newMI(now Time, why string, out *Output) {
@@ -72,6 +73,9 @@ func (p *participant) newMI(now Time, why string, out *Output) {
 	p.ages, p.agesNext = [len(p.ages)]age{}, 0
 	p.ramped, p.helloAt = 0, now
 	p.offer = nil
+	for i := range p.peers {
+		p.peers[i].listed = 0 // they have not listed this one
+	}
 	if p.electedSelf() {
 		p.wantSAK("new MI")
 	}
@@ -145,12 +149,13 @@ func (k *KaY) discard(p *participant, m *eapol.MKPDU, reason eapol.Discard, out 
 
 // A decision is what an authentic MKPDU leads to.
 type decision struct {
-	newMI string // why our MI must change; empty: it need not
-	at    int    // index of the peer, -1 for one that is new
-	proof bool   // it has proved liveness
-	lists bool   // it lists us with an MN sent within Life Time
-	key   *key   // the SAK to use, nil: none is new
-	plain bool   // the key server distributes that MACsec is not used
+	newMI string   // why our MI must change; empty: it need not
+	at    int      // index of the peer, -1 for one that is new
+	proof bool     // it has proved liveness
+	lists bool     // it lists us with an MN sent within Life Time
+	mn    eapol.MN // of ours that it lists; 0: none
+	key   *key     // the SAK to use, nil: none is new
+	plain bool     // the key server distributes that MACsec is not used
 	// ignored says that a SAK was distributed by somebody who is not the key server.
 	ignored bool
 }
@@ -177,6 +182,7 @@ func (p *participant) decide(now Time, m *eapol.MKPDU) (d decision, reason eapol
 		d.newMI = "a peer lists us with a Message Number that we have not sent"
 		return d, eapol.DiscardOwnMI
 	}
+	d.mn = mn
 	// The last two MNs prove liveness, an older one only prolongs it. An MKPDU in flight while we sent is no replay.
 	d.proof = listed && mn > 0 && mn+1 >= p.mn
 	d.lists = d.proof || listed && mn >= p.oldestRecent(now)
@@ -202,7 +208,7 @@ func listedMN(m *eapol.MKPDU, mi eapol.MI) (eapol.MN, bool) {
 func (p *participant) oldestRecent(now Time) eapol.MN {
 	oldest := p.mn
 	for _, a := range p.ages {
-		if a.mn != 0 && now < a.at.Add(LifeTime) {
+		if a.mn != 0 && now < a.at.Add(p.kay.lifeTime()) {
 			oldest = min(oldest, a.mn)
 		}
 	}
@@ -215,14 +221,15 @@ func (p *participant) commit(now Time, m *eapol.MKPDU, d *decision, out *Output)
 	if d.proof && !q.live {
 		q = p.promote(now, q.mi, out)
 	}
+	q.listed = max(q.listed, d.mn)
 	if d.lists {
-		q.unanswered = 0
+		q.answeredAt = now
 	}
 	if !q.live {
 		return
 	}
 	if d.lists {
-		q.expiresAt = now.Add(LifeTime)
+		q.expiresAt = now.Add(p.kay.lifeTime())
 	}
 	if m.Announcement.Present {
 		q.announced = announcedSuites(&m.Announcement)
@@ -249,7 +256,7 @@ func (p *participant) note(now Time, m *eapol.MKPDU, d *decision, out *Output) *
 			p.removePeer(p.oldestPotential(), "displaced", out)
 		}
 		d.at = len(p.peers)
-		p.peers = append(p.peers, peer{mi: b.MI, sci: b.SCI})
+		p.peers = append(p.peers, peer{mi: b.MI, sci: b.SCI, answeredAt: now})
 		p.newInfo = true
 		out.event(Event{Kind: EventPeerHeard, CKN: p.ckn, Peer: b.SCI, MI: b.MI})
 		p.kay.openChannel(p, b.MI, b.SCI, out)
@@ -259,7 +266,7 @@ func (p *participant) note(now Time, m *eapol.MKPDU, d *decision, out *Output) *
 	q.version, q.priority, q.keyServer = b.MKAVersion, b.KeyServerPriority, b.KeyServer
 	q.desired, q.capability = b.MACsecDesired, b.Capability
 	if !q.live {
-		q.expiresAt = now.Add(LifeTime)
+		q.expiresAt = now.Add(p.kay.lifeTime())
 	}
 	return q
 }
@@ -269,7 +276,7 @@ func (p *participant) note(now Time, m *eapol.MKPDU, d *decision, out *Output) *
 func (p *participant) promote(now Time, mi eapol.MI, out *Output) *peer {
 	q := &p.peers[p.find(mi)]
 	q.live = true
-	q.expiresAt = now.Add(LifeTime)
+	q.expiresAt = now.Add(p.kay.lifeTime())
 	sci := q.sci
 	out.event(Event{Kind: EventPeerLive, CKN: p.ckn, Peer: sci, MI: mi})
 	p.newInfo = true

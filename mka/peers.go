@@ -25,7 +25,8 @@ type peer struct {
 
 	announced  suiteSet // the suites it announced; empty: none were
 	refused    suiteSet // the suites whose SAKs it has left unreported
-	unanswered int      // hellos of ours since it was heard that it has not answered by listing us
+	answeredAt Time     // when it last answered by listing us, or was first heard
+	listed     eapol.MN // the last of our MNs that it listed
 	hearsAll   bool     // it lists every other live peer as live
 }
 

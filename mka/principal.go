@@ -37,7 +37,7 @@ func (k *KaY) hold(now Time, cur, best *participant) *participant {
 	if !best.electedSelf() {
 		return cur
 	}
-	if at := max(cur.settledAt, best.settledAt).Add(LifeTime); now < at {
+	if at := max(cur.settledAt, best.settledAt).Add(k.lifeTime()); now < at {
 		k.principalAt = min(k.principalAt, at)
 		return cur
 	}

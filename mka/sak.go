@@ -30,6 +30,7 @@ type key struct {
 	bornAt      Time
 	failed      bool // the SecY did not obey an Op for it
 	counted     bool // exhaustion has already asked for its successor
+	shown       bool // an MKPDU has reported it as Latest, receiving
 }
 
 // A member is another holder of a key.
@@ -53,10 +54,11 @@ type offer struct {
 	key     *key
 	wrapped []byte
 	sent    bool
-	judged  bool // judgeAt counts
-	judgeAt Time // when peers that do not report it are judged to refuse its suite
-	again   bool // nothing else could be offered: start over when judged
-	early   bool // it was made while some members did not hear each other
+	judged  bool     // judgeAt counts
+	judgeAt Time     // when peers that do not report it are judged to refuse its suite
+	mn      eapol.MN // of the first MKPDU with it
+	again   bool     // nothing else could be offered: start over when judged
+	early   bool     // it was made while some members did not hear each other
 }
 
 // wantSAK asks for a new SAK; the first reason is kept until it is made (9.8: triggers are postponed, never lost).
@@ -108,7 +110,7 @@ func (p *participant) holdOff() Time {
 		at = p.sentAt.Add(MinGap)
 	}
 	if p.offered && p.potentialCount() > 0 {
-		at = max(at, p.offeredAt.Add(LifeTime))
+		at = max(at, p.offeredAt.Add(p.kay.lifeTime()))
 	}
 	return at
 }
@@ -121,7 +123,7 @@ func (k *KaY) watchKeys(now Time) {
 	}
 	switch {
 	case p.exhausted(y) && now >= p.exhaustedAt: // however often a member says so
-		y.counted, p.exhaustedAt = true, now.Add(LifeTime)
+		y.counted, p.exhaustedAt = true, now.Add(k.lifeTime())
 		p.wantSAK("packet numbers run out")
 	case k.cfg.SAKLifetime > 0 && now >= y.bornAt.Add(k.cfg.SAKLifetime):
 		y.counted = true
@@ -324,16 +326,17 @@ func (p *participant) judgeOffer(now Time, out *Output) {
 	for i := range p.peers {
 		p.peers[i].refused = 0
 	}
-	o.again, o.judgeAt = true, now.Add(2*LifeTime)
+	o.again, o.judgeAt = true, now.Add(2*p.kay.lifeTime())
 }
 
 // blame notes who leaves the offer unreported and may not know its suite. A peer that has announced the suite knows it:
-// MKPDUs were lost, or it is busy with another CA; a worse suite would not help.
+// MKPDUs were lost, or it is busy with another CA; a worse suite would not help. And one that has not answered since
+// the offer, by listing the MN of an MKPDU that had it, may say hello seldom.
 func (p *participant) blame(o *offer, out *Output) (any bool) {
 	for i := range p.peers {
 		q := &p.peers[i]
 		u, _ := q.uses(o.key.ki)
-		if !q.live || !q.secures() || u.rx || q.announced.has(o.key.suite) {
+		if !q.live || !q.secures() || u.rx || q.announced.has(o.key.suite) || q.listed < o.mn {
 			continue
 		}
 		any = true

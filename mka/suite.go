@@ -28,40 +28,47 @@ func announcedSuites(a *eapol.Announcement) (s suiteSet) {
 }
 
 // takes reports whether the peer may be offered the suite: not one that it left unreported; one of those that it
-// announced; or, if it announced nothing, one that its version of MKA knows.
+// announced; or, if it announced nothing, any.
 func (q *peer) takes(c secy.CipherSuite) bool {
 	switch {
 	case q.refused.has(c):
 		return false
 	case q.announced != 0:
 		return q.announced.has(c)
-	case q.version <= 1:
-		return !c.XPN() // the XPN suites came with version 2
 	}
 	return true
 }
 
+// mute reports whether the peer's version of MKA lets it say nothing of its suites.
+func (q *peer) mute() bool { return q.announced == 0 && q.version <= 1 }
+
 // chooseSuite picks the cipher suite and the confidentiality offset of the next SAK: the first suite of our list that
-// every live peer that secures takes, and the configured offset as far as every live peer is capable of it (9.8, 11.11.3). A peer
-// that has announced nothing and speaks version 1 is offered GCM-AES-128 first, the one that all of its kind have.
+// every live peer that secures takes, and the configured offset as far as every live peer is capable of it (9.8, 11.11.3).
+// A peer that has announced nothing and speaks version 1 is offered GCM-AES-128 first, the one that all of its kind have,
+// and the XPN suites, which came with version 2, last: some have them all the same.
 func (p *participant) chooseSuite() (secy.CipherSuite, secy.ConfidentialityOffset, bool) {
 	offset := p.kay.cfg.Capability.Limit(p.kay.cfg.Offset)
 	mute := false
 	for i := range p.peers {
 		if q := &p.peers[i]; q.live && q.secures() {
-			mute = mute || q.announced == 0 && q.version <= 1
+			mute = mute || q.mute()
 			offset = q.capability.Limit(offset)
 		}
 	}
 	if mute && p.suits(secy.GCMAES128, offset) {
 		return secy.GCMAES128, offset, true
 	}
+	var last secy.CipherSuite
 	for _, c := range p.kay.cfg.CipherSuites {
-		if p.suits(c, offset) {
+		switch {
+		case !p.suits(c, offset):
+		case !mute || !c.XPN():
 			return c, offset, true
+		case last == 0:
+			last = c
 		}
 	}
-	return 0, 0, false
+	return last, offset, last != 0
 }
 
 // suits reports whether the suite is in our list, goes with the offset, and is taken by every live peer that secures.

@@ -1,6 +1,7 @@
 package mka
 
 import (
+	"cmp"
 	"math"
 	"time"
 )
@@ -30,7 +31,8 @@ const (
 	// MinGap is the least distance of two MKPDUs of one participant, so that members who answer each other at once do not
 	// storm the LAN.
 	MinGap = 20 * time.Millisecond
-	// SuiteTime is how long a live peer may leave a SAK unreported before the next cipher suite is offered.
+	// SuiteTime is how long a live peer may leave a SAK unreported before the next cipher suite is offered, if it has
+	// answered since.
 	SuiteTime = 3 * time.Second
 	// InstallRetryTime is the least distance of new attempts after the SecY has refused a key; it doubles up to
 	// InstallRetryMax.
@@ -39,6 +41,10 @@ const (
 	// newMIGap is the least distance of two changes of our MI that others can provoke.
 	newMIGap = time.Second
 )
+
+// helloTime and lifeTime are those of the port.
+func (k *KaY) helloTime() time.Duration { return cmp.Or(k.cfg.HelloTime, HelloTime) }
+func (k *KaY) lifeTime() time.Duration  { return cmp.Or(k.cfg.LifeTime, LifeTime) }
 
 // ramp is the distance of the first hellos after a participant starts: whoever comes up second is found at once.
 var ramp = [...]time.Duration{100 * time.Millisecond, 200 * time.Millisecond, 400 * time.Millisecond,

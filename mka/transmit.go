@@ -1,6 +1,7 @@
 package mka
 
 import (
+	"cmp"
 	"time"
 
 	"mkad/eapol"
@@ -12,10 +13,6 @@ const (
 	eapolVersion = 3
 	mkaVersion   = 3
 )
-
-// unansweredHellos is how many of our hellos a peer of a lower MKA version may leave unanswered before we speak its
-// version: some accept no other.
-const unansweredHellos = 3
 
 // sendAt is when the next MKPDU is due: at its hello, or at once if others wait for news, but never less than MinGap
 // after the last.
@@ -40,7 +37,7 @@ func (p *participant) transmit(now Time, out *Output) {
 	}
 	p.mn++
 	p.remember(now)
-	p.chooseVersion()
+	p.chooseVersion(now)
 	p.append(now, out)
 	p.newInfo, p.sent, p.sentAt = false, true, now
 	p.helloAt = now.Add(p.interval())
@@ -49,9 +46,9 @@ func (p *participant) transmit(now Time, out *Output) {
 
 // interval is the time to the next hello.
 func (p *participant) interval() time.Duration {
-	steady := HelloTime
+	steady := p.kay.helloTime()
 	if p.bounded() {
-		steady = BoundedHelloTime
+		steady = min(steady, BoundedHelloTime)
 	}
 	if p.ramped == len(ramp) {
 		return steady
@@ -76,16 +73,19 @@ func (p *participant) bounded() bool {
 // remember keeps when the MN was sent, at a distance of ageGap.
 func (p *participant) remember(now Time) {
 	last := &p.ages[(p.agesNext+len(p.ages)-1)%len(p.ages)]
-	if last.mn != 0 && now < last.at.Add(ageGap) {
+	if last.mn != 0 && now < last.at.Add(p.ageGap()) {
 		return
 	}
 	p.ages[p.agesNext] = age{p.mn, now}
 	p.agesNext = (p.agesNext + 1) % len(p.ages)
 }
 
-// chooseVersion falls back to the MKA version of a peer that seems to drop ours. Live peers have shown what they accept:
-// while there are any nobody else lowers the version, or somebody who sends old MKPDUs again could.
-func (p *participant) chooseVersion() {
+// chooseVersion falls back to the MKA version of a peer that seems to drop ours: some accept no other. Live peers have
+// shown what they accept: while there are any nobody else lowers the version, or somebody who sends old MKPDUs again could.
+func (p *participant) chooseVersion(now Time) {
+	if p.kay.cfg.Version != 0 {
+		return
+	}
 	if len(p.peers) == 0 {
 		p.version = mkaVersion
 	}
@@ -98,11 +98,14 @@ func (p *participant) chooseVersion() {
 		if q.live || q.version == 0 || q.version >= p.version {
 			continue
 		}
-		if q.unanswered++; q.unanswered > unansweredHellos {
+		if now >= q.answeredAt.Add(p.kay.lifeTime()) { // three of our hellos
 			p.version = q.version
 		}
 	}
 }
+
+// highestVersion is the MKA version in which a participant begins to speak.
+func (k *KaY) highestVersion() uint8 { return cmp.Or(k.cfg.Version, mkaVersion) }
 
 // lowestLiveVersion is the lowest MKA version that a live peer speaks; 0: there is no live peer.
 func (p *participant) lowestLiveVersion() (lowest uint8) {
@@ -134,6 +137,7 @@ func (p *participant) append(now Time, out *Output) {
 	p.fillSAKUse(now, m)
 	p.fillDistributedSAK(now, m)
 	p.fillAnnouncement(m)
+	m.ICVIndicator = k.cfg.ICVIndicator
 	start := len(out.arena)
 	out.arena = m.AppendTo(out.arena)
 	icv := p.ick.Sum(out.arena[start:])
@@ -167,7 +171,8 @@ func (p *participant) fillLists(m *eapol.MKPDU) {
 // than the principal without keys.
 //
 // CP moves a key from Latest to Old as soon as the key before it has retired, but some receivers look only at Latest,
-// and none minds to find the key in service there: so it stays there while CP has no latest key.
+// and none minds to find the key in service there: so it stays there while CP has no latest key. Where InServiceOld wants
+// it as Old it has been Latest in one MKPDU at least.
 func (p *participant) fillSAKUse(now Time, m *eapol.MKPDU) {
 	k := p.kay
 	c := &k.cp
@@ -184,8 +189,11 @@ func (p *participant) fillSAKUse(now Time, m *eapol.MKPDU) {
 	}
 	if k.principal == p {
 		latest, ltx, lrx, old, otx, orx := c.latest, c.ltx, c.lrx, c.old, c.otx, c.orx
-		if latest == nil {
+		if latest == nil && old != nil && !(k.cfg.InServiceOld && old.shown) {
 			latest, ltx, lrx, old, otx, orx = old, otx, orx, nil, false, false
+		}
+		if latest != nil && lrx {
+			latest.shown = true
 		}
 		m.SAKUse.Latest, m.XPN.LatestHigh = keyUseOf(now, latest, ltx, lrx)
 		m.SAKUse.Old, m.XPN.OldHigh = keyUseOf(now, old, otx, orx)
@@ -234,7 +242,7 @@ func (p *participant) fillDistributedSAK(now Time, m *eapol.MKPDU) {
 	m.DistributedSAK = eapol.DistributedSAK{Present: true, AN: y.an, Offset: y.offset, KN: y.ki.KN, Suite: y.suite,
 		Wrapped: o.wrapped}
 	if !o.sent {
-		o.sent = true
+		o.sent, o.mn = true, p.mn
 		p.offered, p.offeredAt = true, now
 	}
 	if !o.judged && y != p.kay.cp.next { // else we too are still to retire another first

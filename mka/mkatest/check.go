@@ -216,7 +216,7 @@ func (c *Checker) frame(from Station, frame []byte) {
 		return
 	}
 	p := &c.parsed
-	if d := eapol.ParseMKPDU(frame, eapol.Acceptance{AnyGroup: true}, p); d != eapol.Accepted {
+	if d := eapol.ParseMKPDU(frame, eapol.Acceptance{EtherType: m.cfg.Acceptance.EtherType, AnyGroup: true}, p); d != eapol.Accepted {
 		c.errorf("%s sends a frame that is no MKPDU: %s", m.Name, d)
 		return
 	}

@@ -77,13 +77,18 @@ const HelloPeriod = 2 * time.Second
 // AddPeer puts a silent scripted peer on the current segment, with the SCI of the n-th member and the CAK of a CA. It
 // speaks version 3, wants all that MACsec can do, and leaves being key server to others if it can.
 func (l *LAN) AddPeer(n int, ckn string, cak keyderive.CAK) *Peer {
-	p := &Peer{SCI: SCI(n), Version: 3, Priority: 0x20, KeyServer: true, Desired: true,
-		Capability: secy.CapabilityOffsets, Use: eapol.SAKUse{Present: true},
-		name: fmt.Sprintf("peer %d", n), ckn: CKN(ckn)}
-	p.ick, p.kek = keyderive.DeriveICK(cak, p.ckn), keyderive.DeriveKEK(cak, p.ckn)
+	p := new(Peer)
+	l.initPeer(p, n, ckn, cak)
 	p.port = l.attach(p)
 	p.Rejoin()
 	return p
+}
+
+func (l *LAN) initPeer(p *Peer, n int, ckn string, cak keyderive.CAK) {
+	*p = Peer{SCI: SCI(n), Version: 3, Priority: 0x20, KeyServer: true, Desired: true,
+		Capability: secy.CapabilityOffsets, Use: eapol.SAKUse{Present: true},
+		name: fmt.Sprintf("peer %d", n), ckn: CKN(ckn)}
+	p.ick, p.kek = keyderive.DeriveICK(cak, p.ckn), keyderive.DeriveKEK(cak, p.ckn)
 }
 
 // Rejoin makes it a new member: another MI, nothing heard, no key.

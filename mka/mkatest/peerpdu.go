@@ -71,7 +71,17 @@ const headerLen = 14 + 4
 // Rewrite lets f alter the parameter sets of an MKPDU, each with its header and padding, the Basic Parameter Set first:
 // other orders, sets left out, repeated, or such as eapol does not build. The length in the EAPOL header follows.
 func (p *Peer) Rewrite(frame []byte, f func(sets [][]byte) [][]byte) []byte {
-	var sets [][]byte
+	sets := setsOf(frame)
+	out := append([]byte(nil), frame[:headerLen]...)
+	for _, set := range f(sets) {
+		out = append(out, set...)
+	}
+	binary.BigEndian.PutUint16(out[headerLen-2:], uint16(len(out)-headerLen+eapol.ICVLen))
+	return p.Sign(out)
+}
+
+// setsOf are the parameter sets of an MKPDU, each with its header and padding, the Basic Parameter Set first.
+func setsOf(frame []byte) (sets [][]byte) {
 	for body := frame[headerLen : len(frame)-eapol.ICVLen]; len(body) > 0; {
 		length := 4 + (int(binary.BigEndian.Uint16(body[2:])&0xfff)+3)&^3
 		if body[0] == 255 && len(sets) > 0 { // the body of an ICV Indicator is the ICV
@@ -80,10 +90,5 @@ func (p *Peer) Rewrite(frame []byte, f func(sets [][]byte) [][]byte) []byte {
 		sets = append(sets, body[:length:length])
 		body = body[length:]
 	}
-	out := append([]byte(nil), frame[:headerLen]...)
-	for _, set := range f(sets) {
-		out = append(out, set...)
-	}
-	binary.BigEndian.PutUint16(out[headerLen-2:], uint16(len(out)-headerLen+eapol.ICVLen))
-	return p.Sign(out)
+	return sets
 }
