@@ -349,3 +349,17 @@ func TestSAKThatComesAgainUnderAnotherKIIsRefused(t *testing.T) {
 		t.Errorf("transmits with %s, want %s; MI %s as before: %t", m.SecY.Tx, key, mi, m.MI() == mi)
 	}
 }
+
+// Clause: 802.1X-2020 9.6.1, 9.8: a port without MACsec takes no SAK, however little it is to protect
+// Requirement: R78
+func TestPortWithoutCapabilityTakesNoSAK(t *testing.T) {
+	_, m, p := alone(t, func(c *mka.Config) { c.Capability = secy.CapabilityNone })
+	p.Priority = 0
+	p.Tell(m, listing(m.MI(), mnOf(m)))
+	p.Others[0].Lists = true
+	p.Generate(secy.GCMAES128, secy.IntegrityOnly)
+	wantDiscard(t, m, eapol.DiscardSAKPolicy, func() { p.Tell(m) })
+	if len(m.SecY.SAs) != 0 || m.KaY.Secured() {
+		t.Errorf("%d SAs, secured %t", len(m.SecY.SAs), m.KaY.Secured())
+	}
+}

@@ -389,7 +389,8 @@ func (p *participant) decideSAK(d decision, m *eapol.MKPDU) (decision, eapol.Dis
 		d.newMI = "the key server distributes a SAK that was used before"
 		return d, eapol.DiscardSAKReuse
 	}
-	if !k.allows(set.Suite) || !set.Suite.Allows(set.Offset) || k.cfg.Capability.Limit(set.Offset) != set.Offset {
+	if k.cfg.Capability == secy.CapabilityNone || !k.allows(set.Suite) || !set.Suite.Allows(set.Offset) ||
+		k.cfg.Capability.Limit(set.Offset) != set.Offset {
 		return d, eapol.DiscardSAKPolicy
 	}
 	sak, err := p.kek.Unwrap(set.Wrapped)
