@@ -284,3 +284,41 @@ func TestReceivedSAKIsToldOnceAndItsSAsBeginAtPN1(t *testing.T) {
 		}
 	}
 }
+
+// Clause: 802.1X-2020 9.10.1, Figure 11-10: a body of length 0 says that MACsec is not used
+// Requirement: R89
+func TestSAKUseIsEmptyWhereMACsecIsNotUsed(t *testing.T) {
+	noCapability := func(c *mka.Config) { shouldSecure(c); c.Capability = secy.CapabilityNone }
+	serve := func(p *mkatest.Peer) { p.Priority, p.Offer = 0, eapol.DistributedSAK{Present: true, Empty: true} }
+	for name, c := range map[string]struct {
+		edit  func(*mka.Config)
+		alter func(*mkatest.Peer)
+		clear bool
+	}{
+		"the peer does not want it": {shouldSecure, func(p *mkatest.Peer) { p.Desired = false }, true},
+		"the key server says so":    {shouldSecure, serve, true},
+		"in vain":                   {func(*mka.Config) {}, serve, false},
+		"we cannot":                 {noCapability, func(*mkatest.Peer) {}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			_, p := w.kay(2, c.edit), w.peer(1)
+			c.alter(p)
+			p.Talk()
+			w.Run(5 * time.Second)
+			last := p.Last()
+			if u := last.SAKUse; setLen(p, last.Frame, 3) != 0 || u.PlainTx != c.clear || u.PlainRx != c.clear {
+				t.Errorf("reports %+v in %d octets, want none, plain %t", u, setLen(p, last.Frame, 3), c.clear)
+			}
+		})
+	}
+	w, m, _ := serving(t)
+	addSecond(m, mka.Fallback)
+	q := w.AddPeer(3, ckn2, cak2())
+	q.Desired = false // the other CA secures the port all the same
+	q.Talk()
+	w.Run(10 * time.Second)
+	if n := setLen(q, q.Last().Frame, 3); n != 40 {
+		t.Errorf("beside a principal that secures the port: %d octets, want 40", n)
+	}
+}

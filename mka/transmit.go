@@ -168,7 +168,7 @@ func (p *participant) fillLists(m *eapol.MKPDU) {
 }
 
 // fillSAKUse reports how we use the keys (9.10.1): from the first live peer on in every MKPDU, in participants other
-// than the principal without keys.
+// than the principal without keys. A body of length 0 says that MACsec is not used.
 //
 // CP moves a key from Latest to Old as soon as the key before it has retired, but some receivers look only at Latest,
 // and none minds to find the key in service there: so it stays there while CP has no latest key. Where InServiceOld wants
@@ -183,6 +183,7 @@ func (p *participant) fillSAKUse(now Time, m *eapol.MKPDU) {
 	}
 	m.SAKUse = eapol.SAKUse{
 		Present:      true,
+		Empty:        k.principal == p && p.plain || k.cfg.Capability == secy.CapabilityNone,
 		PlainTx:      !c.protect,
 		PlainRx:      c.validate != secy.ValidateStrict,
 		DelayProtect: k.cfg.DelayProtect,
