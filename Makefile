@@ -1,7 +1,7 @@
 # Each target does its own set-up: on a fresh Debian machine with Go, any of them is the first command.
 # As root, or as anybody in a user namespace.
 
-.PHONY: build demo test test-guest check check-tools sim bench fuzz mutate soak
+.PHONY: build demo test test-guest check check-tools sim bench fuzz mutate soak conformance
 
 STATICCHECK = go run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 DEMO =          # more flags of the demonstration: make demo DEMO="-pcap wire.pcapng -keys ."
@@ -10,6 +10,7 @@ SEEDS = 10000   # small worlds that make sim plays
 FOR = 1m        # for each target, in make fuzz
 SEED = 1        # of the choice of mutants, in make mutate
 N = 200         # mutants, in make mutate
+ONLY =          # in make conformance: requirements, as in R45,R46, or "changed"; without it all
 GOBUILD = CGO_ENABLED=0 go build -trimpath
 
 # bin/mkad and bin/mkactl, one static binary each.
@@ -66,6 +67,11 @@ fuzz:
 # Would the tests notice a fault? See internal/mutate.
 mutate:
 	go run ./internal/mutate -seed $(SEED) -n $(N)
+
+# The tests of every requirement of the standards, and docs/conformance.md with what became of them; 2 minutes.
+conformance: build
+	.ci/setup test
+	go run ./internal/conformance/run -only "$(strip $(ONLY))"
 
 # Hours rather than minutes, for what is rare.
 soak: build

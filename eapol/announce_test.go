@@ -33,8 +33,8 @@ func announcement(tlvs ...string) string {
 	return fmt.Sprintf("0700%04x%s%s", len(body)/2, body, strings.Repeat("0", -len(body)&7))
 }
 
-// R34.
 // Clause: 802.1X-2020 11.12, Figure 11-22
+// Requirement: R34
 func TestAnnouncedSuitesAreThoseOfTheFirstReadableTLV(t *testing.T) {
 	var (
 		one = eapol.AnnouncedSuite{Capability: secy.CapabilityConfidentiality, Suite: secy.GCMAES128}
@@ -72,8 +72,9 @@ func TestAnnouncedSuitesAreThoseOfTheFirstReadableTLV(t *testing.T) {
 	}
 }
 
-// R34: only the last two bits of the capability are one.
+// Only the last two bits of the capability are one.
 // Clause: 802.1X-2020 Figure 11-22
+// Requirement: R34
 func TestReservedBitsOfAnnouncedCapabilityAreIgnored(t *testing.T) {
 	m := parsed(t, frameOf(t, announcement(tlv(112, "fffe 0080c20001000001"))))
 	if got := m.Announcement.Suites[0].Capability; got != secy.CapabilityConfidentiality {
@@ -81,8 +82,9 @@ func TestReservedBitsOfAnnouncedCapabilityAreIgnored(t *testing.T) {
 	}
 }
 
-// R36: the list is bounded, whatever the TLV holds.
+// The list is bounded, whatever the TLV holds.
 // Clause: 802.1X-2020 Figure 11-22
+// Requirement: R36
 func TestSuitesBeyondTheBoundAreIgnored(t *testing.T) {
 	m := parsed(t, frameOf(t, announcement(tlv(112, strings.Repeat(gcm128, 51)))))
 	if got := len(m.Announcement.Suites); got != eapol.MaxAnnouncedSuites {

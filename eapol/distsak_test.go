@@ -9,8 +9,8 @@ import (
 	"mkad/secy"
 )
 
-// R32.
 // Clause: 802.1X-2020 Figures 11-11, 11-12
+// Requirement: R32
 func TestDistributedSAKHasOneOfFourLengths(t *testing.T) {
 	for length := range 80 {
 		d := discard(frameOf(t, set(4, length)))
@@ -37,8 +37,9 @@ func distributed(suite secy.CipherSuite, wrapped int) string {
 	return fmt.Sprintf("040000%02x 00000001 %016x", length, uint64(suite)) + set(0, wrapped)[8:]
 }
 
-// R32: what does not fit together is not looked at further.
+// What does not fit together is not looked at further.
 // Clause: 802.1X-2020 Figure 11-12
+// Requirement: R32
 func TestDistributedSAKFitsItsSuite(t *testing.T) {
 	const short, long = 24, 40
 	for _, tt := range []struct {
@@ -67,8 +68,9 @@ func TestDistributedSAKFitsItsSuite(t *testing.T) {
 	}
 }
 
-// R32: some send GCM-AES-128 by its identifier, or by the misprint of it.
+// Some send GCM-AES-128 by its identifier, or by the misprint of it.
 // Clause: 802.1X-2020 Figure 11-12
+// Requirement: R32
 func TestNamedGCMAES128IsTheDefaultSuite(t *testing.T) {
 	for _, suite := range []secy.CipherSuite{secy.GCMAES128, secy.GCMAES128Alias} {
 		got := parsed(t, frameOf(t, distributed(suite, 24))).DistributedSAK
@@ -78,8 +80,9 @@ func TestNamedGCMAES128IsTheDefaultSuite(t *testing.T) {
 	}
 }
 
-// R65, the part of it that is the codec's: only LongID, which package mka never sets, names the suite.
+// The part of it that is the codec's: only LongID, which package mka never sets, names the suite.
 // Clause: 802.1X-2020 Figure 11-11
+// Requirement: R65
 func TestGCMAES128IsSentWithoutItsName(t *testing.T) {
 	m := eapol.MKPDU{DistributedSAK: eapol.DistributedSAK{Present: true, AN: 1, Offset: secy.Offset50, KN: 2,
 		Suite: secy.GCMAES128, Wrapped: make([]byte, 24)}}

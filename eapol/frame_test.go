@@ -35,8 +35,8 @@ func envelope(frame []byte, a eapol.Acceptance) eapol.Discard {
 	return eapol.ParseEnvelope(frame, a, new(eapol.MKPDU))
 }
 
-// R1.
 // Clause: 802.1X-2020 11.3
+// Requirement: R1
 func TestSentFrameHasTheHeaderOfAnMKPDU(t *testing.T) {
 	m := eapol.MKPDU{DA: eapol.NearestBridge, SA: eapol.MAC{2, 0, 0, 0, 0, 9}}
 	want := octets(t, "0180c200000e 020000000009 888e 03 05")
@@ -45,8 +45,9 @@ func TestSentFrameHasTheHeaderOfAnMKPDU(t *testing.T) {
 	}
 }
 
-// R1: an EtherType that is configured is the one sent.
+// An EtherType that is configured is the one sent.
 // Clause: 802.1X-2020 11.1
+// Requirement: R1
 func TestConfiguredEtherTypeIsSent(t *testing.T) {
 	m := eapol.MKPDU{EtherType: 0x876F}
 	if got := binary.BigEndian.Uint16(m.AppendTo(nil)[12:]); got != 0x876F {
@@ -54,8 +55,8 @@ func TestConfiguredEtherTypeIsSent(t *testing.T) {
 	}
 }
 
-// R2.
 // Clause: 802.1X-2020 11.4
+// Requirement: R2
 func TestSentBodyLengthCountsTheICV(t *testing.T) {
 	for n := 1; n <= 32; n++ {
 		name, err := keyderive.NewCKN(bytes.Repeat([]byte{7}, n))
@@ -70,8 +71,8 @@ func TestSentBodyLengthCountsTheICV(t *testing.T) {
 	}
 }
 
-// R3.
 // Clause: 802.1X-2020 11.4
+// Requirement: R3
 func TestFrameShorterThanItsHeaderIsDiscarded(t *testing.T) {
 	for n := range atBody {
 		if d := envelope(f1(t)[:n], eapol.Acceptance{}); d != eapol.DiscardShortFrame {
@@ -80,8 +81,8 @@ func TestFrameShorterThanItsHeaderIsDiscarded(t *testing.T) {
 	}
 }
 
-// R3.
 // Clause: 802.1X-2020 11.4
+// Requirement: R3
 func TestBodyLengthBeyondTheFrameIsDiscarded(t *testing.T) {
 	frame := f1(t)
 	for n := atBody; n < len(frame); n++ {
@@ -91,8 +92,8 @@ func TestBodyLengthBeyondTheFrameIsDiscarded(t *testing.T) {
 	}
 }
 
-// R4.
 // Clause: 802.1X-2020 11.4
+// Requirement: R4
 func TestOctetsAfterTheBodyAreIgnored(t *testing.T) {
 	want := parsed(t, f1(t))
 	for _, n := range []int{1, 4, 46, 1000} {
@@ -106,8 +107,8 @@ func TestOctetsAfterTheBodyAreIgnored(t *testing.T) {
 	}
 }
 
-// R5.
 // Clause: 802.1X-2020 11.11.2 a
+// Requirement: R5
 func TestOnlyConfiguredGroupAddressesAreHeard(t *testing.T) {
 	broadcast := eapol.MAC{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}
 	station := eapol.MAC{2, 0, 0, 0, 0, 2}
@@ -145,8 +146,8 @@ func TestOnlyConfiguredGroupAddressesAreHeard(t *testing.T) {
 	}
 }
 
-// R1, R5.
 // Clause: 802.1X-2020 11.1
+// Requirement: R1, R5
 func TestConfiguredEtherTypeTakesThePlaceOfEAPOLs(t *testing.T) {
 	other := f1(t)
 	binary.BigEndian.PutUint16(other[12:], 0x876F)
@@ -159,8 +160,8 @@ func TestConfiguredEtherTypeTakesThePlaceOfEAPOLs(t *testing.T) {
 	}
 }
 
-// R6.
 // Clause: 802.1X-2020 11.4
+// Requirement: R6
 func TestEAPOLVersionIsThreeOrLater(t *testing.T) {
 	for version, want := range map[byte]eapol.Discard{
 		0: eapol.DiscardEAPOLVersion, 1: eapol.DiscardEAPOLVersion, 2: eapol.DiscardEAPOLVersion,
@@ -174,8 +175,9 @@ func TestEAPOLVersionIsThreeOrLater(t *testing.T) {
 	}
 }
 
-// R7: whatever the version of the others, they are no error.
+// Whatever the version of the others, they are no error.
 // Clause: 802.1X-2020 11.4
+// Requirement: R7
 func TestOtherPacketTypesAreNotForMKA(t *testing.T) {
 	for packet := range 256 {
 		for version := range byte(4) {
@@ -188,8 +190,8 @@ func TestOtherPacketTypesAreNotForMKA(t *testing.T) {
 	}
 }
 
-// R8.
 // Clause: 802.1X-2020 11.11.2 b, c
+// Requirement: R8
 func TestBodyOfAnOddLengthIsDiscarded(t *testing.T) {
 	for n, want := range map[int]eapol.Discard{
 		0: eapol.DiscardBodyTooShort, 28: eapol.DiscardBodyTooShort, 31: eapol.DiscardBodyTooShort,
@@ -245,8 +247,8 @@ func TestDiscardedFrameLeavesNothingOfTheOneBefore(t *testing.T) {
 	}
 }
 
-// R19, R20.
 // Clause: 802.1X-2020 11.11.2 d, e
+// Requirement: R19, R20
 func TestBasicParameterSetOfAnImpossibleLengthIsDiscarded(t *testing.T) {
 	for _, tt := range []struct {
 		length, room int // octets: what the set says, and what there is between its header and the ICV
@@ -275,8 +277,9 @@ func TestBasicParameterSetOfAnImpossibleLengthIsDiscarded(t *testing.T) {
 	}
 }
 
-// R21, the part of it that is the codec's: neither padding nor anything else is taken for part of the name.
+// The part of it that is the codec's: neither padding nor anything else is taken for part of the name.
 // Clause: 802.1X-2020 9.3.1
+// Requirement: R21
 func TestCKNEndsBeforeItsPadding(t *testing.T) {
 	if got := parsed(t, goldenNamed(t, "f4-").frame).Basic.CKN; got != ckn(t, "01") {
 		t.Errorf("got %s", got)
@@ -286,8 +289,9 @@ func TestCKNEndsBeforeItsPadding(t *testing.T) {
 	}
 }
 
-// R22, the part of it that is the codec's: the value is handed on, for the caller to check after the CKN.
+// The part of it that is the codec's: the value is handed on, for the caller to check after the CKN.
 // Clause: 802.1X-2020 11.11.2 f
+// Requirement: R22
 func TestAnotherAlgorithmAgilityIsHandedOn(t *testing.T) {
 	frame := f1(t)
 	frame[atBody+31] = 2
@@ -300,8 +304,9 @@ func TestAnotherAlgorithmAgilityIsHandedOn(t *testing.T) {
 	}
 }
 
-// R23: the version decides nothing.
+// The version decides nothing.
 // Clause: 802.1X-2020 11.11.3
+// Requirement: R23
 func TestEveryMKAVersionIsProcessedAlike(t *testing.T) {
 	for _, version := range []byte{0, 1, 2, 3, 4, 255} {
 		frame := bytes.Clone(goldenNamed(t, "f2-").frame)

@@ -21,6 +21,7 @@ const maxBody = 1<<16 - 1
 
 // Any packet body, in a header that lets it in: what is accepted survives encoding and parsing, and nothing is read
 // beyond the body or left over from another frame.
+// Requirement: R36
 func FuzzParseMKPDU(f *testing.F) {
 	f4 := goldenNamed(f, "f4-").frame
 	f.Fuzz(func(t *testing.T, body []byte) {

@@ -103,6 +103,7 @@ var same = cmp.Options{
 
 // The whole codec, against frames of five implementations and one frame for each reason to discard.
 // Clause: 802.1X-2020 11.11.2
+// Requirement: R17
 func TestGoldenFrameIsAcceptedOrDiscardedAsItSays(t *testing.T) {
 	for _, g := range goldens(t) {
 		t.Run(g.name, func(t *testing.T) {
@@ -136,8 +137,9 @@ func TestEveryDiscardOfTheCodecHasAGoldenFrame(t *testing.T) {
 	}
 }
 
-// R17: what was parsed encodes to the same octets, in frames of other implementations too.
+// What was parsed encodes to the same octets, in frames of other implementations too.
 // Clause: 802.1X-2020 11.11.1
+// Requirement: R17
 func TestGoldenFrameReencodesByteForByte(t *testing.T) {
 	for _, g := range accepted(t) {
 		t.Run(g.name, func(t *testing.T) {
@@ -201,8 +203,9 @@ func described(t testing.TB) map[string]*eapol.MKPDU {
 	return map[string]*eapol.MKPDU{"f1-": &f1, "f2-": &f2, "f3-": &f3, "f4-": &f4}
 }
 
-// R17: F1 to F4 come out of their descriptions, the ICV apart.
+// F1 to F4 come out of their descriptions, the ICV apart.
 // Clause: 802.1X-2020 11.11.1
+// Requirement: R17
 func TestDescribedFrameEncodesByteForByte(t *testing.T) {
 	for name, m := range described(t) {
 		t.Run(name, func(t *testing.T) {
@@ -215,8 +218,9 @@ func TestDescribedFrameEncodesByteForByte(t *testing.T) {
 	}
 }
 
-// R17: F1 to F4 parse to their descriptions.
+// F1 to F4 parse to their descriptions.
 // Clause: 802.1X-2020 11.11.1
+// Requirement: R17
 func TestFrameParsesToItsDescription(t *testing.T) {
 	for name, want := range described(t) {
 		t.Run(name, func(t *testing.T) {

@@ -34,8 +34,9 @@ func ick(t testing.TB, g golden) keyderive.ICK {
 	return keyderive.DeriveICK(cak(t, g.header["cak"]), ckn(t, g.header["ckn"]))
 }
 
-// R15, R17, R28: the ICV covers what Authenticated says, of frames with an ICV Indicator and without.
+// The ICV covers what Authenticated says, of frames with an ICV Indicator and without.
 // Clause: 802.1X-2020 9.4.1
+// Requirement: R15, R17, R28
 func TestGoldenFrameIsAuthentic(t *testing.T) {
 	for _, g := range signed(t) {
 		var m eapol.MKPDU
@@ -53,8 +54,9 @@ func TestGoldenFrameIsAuthentic(t *testing.T) {
 	}
 }
 
-// R4: what follows the body has no part in the ICV.
+// What follows the body has no part in the ICV.
 // Clause: 802.1X-2020 9.4.1
+// Requirement: R4
 func TestTrailingOctetsDoNotAffectTheICV(t *testing.T) {
 	f1 := goldenNamed(t, "f1-")
 	for _, n := range []int{1, 4, 46, 1000} {
@@ -66,8 +68,9 @@ func TestTrailingOctetsDoNotAffectTheICV(t *testing.T) {
 	}
 }
 
-// R15: DA, SA, EtherType, EAPOL header, body and ICV are all protected.
+// DA, SA, EtherType, EAPOL header, body and ICV are all protected.
 // Clause: 802.1X-2020 9.4.1
+// Requirement: R15
 func TestNoBitOfF1CanBeChanged(t *testing.T) {
 	f1 := goldenNamed(t, "f1-")
 	key := ick(t, f1)
@@ -82,8 +85,9 @@ func TestNoBitOfF1CanBeChanged(t *testing.T) {
 	}
 }
 
-// R17: the wrapped key is delimited right, whatever the form of the set.
+// The wrapped key is delimited right, whatever the form of the set.
 // Clause: 802.1X-2020 9.8.2
+// Requirement: R17
 func TestDistributedSAKUnwraps(t *testing.T) {
 	for _, g := range accepted(t) {
 		if g.header["sak"] == "" {
@@ -102,8 +106,9 @@ func TestDistributedSAKUnwraps(t *testing.T) {
 	}
 }
 
-// R16, R17: what AppendTo gives is what its receiver verifies.
+// What AppendTo gives is what its receiver verifies.
 // Clause: 802.1X-2020 9.4.1
+// Requirement: R16, R17
 func TestBuiltFrameTakesTheICVOfItsOctets(t *testing.T) {
 	for name, m := range described(t) {
 		t.Run(name, func(t *testing.T) {

@@ -6,8 +6,8 @@ import (
 	"mkad/eapol"
 )
 
-// R29.
 // Clause: 802.1X-2020 Figure 11-9
+// Requirement: R29
 func TestPeerListLengthIsAMultipleOf16(t *testing.T) {
 	for _, kind := range []byte{1, 2} {
 		for length, want := range map[int]eapol.Discard{
@@ -22,8 +22,9 @@ func TestPeerListLengthIsAMultipleOf16(t *testing.T) {
 	}
 }
 
-// R29: an empty list is one, and is told from none.
+// An empty list is one, and is told from none.
 // Clause: 802.1X-2020 Figure 11-9
+// Requirement: R29
 func TestEmptyPeerListIsAccepted(t *testing.T) {
 	m := parsed(t, frameOf(t, set(1, 0)))
 	if !m.Live.Present || len(m.Live.Peers) != 0 || m.Potential.Present {
@@ -39,8 +40,9 @@ func TestLongestPeerListIsParsed(t *testing.T) {
 	}
 }
 
-// R97, the part of it that is the codec's: the octet is reserved but in one case.
+// The part of it that is the codec's: the octet is reserved but in one case.
 // Clause: 802.1X-2020 Figure 11-9
+// Requirement: R97
 func TestKeyServerSSCICountsOnlyBesideAnXPNSAKOfVersion3(t *testing.T) {
 	const (
 		ssciList  = "01030010" + "b1b2b3b4b5b6b7b8b9babbbc 00000004"

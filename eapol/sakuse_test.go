@@ -8,8 +8,9 @@ import (
 	"mkad/eapol"
 )
 
-// R31: what cannot be read is no SAK Use, and no reason to drop the rest.
+// What cannot be read is no SAK Use, and no reason to drop the rest.
 // Clause: 802.1X-2020 Figure 11-10
+// Requirement: R31
 func TestSAKUseOfAnOddLengthCountsAsAbsent(t *testing.T) {
 	want := parsed(t, frameOf(t, live))
 	for length := 1; length < 40; length++ {
@@ -20,8 +21,8 @@ func TestSAKUseOfAnOddLengthCountsAsAbsent(t *testing.T) {
 	}
 }
 
-// R31.
 // Clause: 802.1X-2020 Figure 11-10
+// Requirement: R31
 func TestSAKUseOfLengthZeroSaysOnlyWhatPassesInClear(t *testing.T) {
 	got := parsed(t, frameOf(t, "03ffc000")).SAKUse
 	want := eapol.SAKUse{Present: true, Empty: true, PlainTx: true, PlainRx: true}
@@ -30,8 +31,9 @@ func TestSAKUseOfLengthZeroSaysOnlyWhatPassesInClear(t *testing.T) {
 	}
 }
 
-// R31: a length that later versions might have.
+// A length that later versions might have.
 // Clause: 802.1X-2020 Figure 11-10
+// Requirement: R31
 func TestRestOfALongSAKUseIsIgnored(t *testing.T) {
 	want := parsed(t, frameOf(t, sakUse)).SAKUse
 	got := parsed(t, frameOf(t, "03c3d031"+sakUse[8:]+"ffffffffffffffffff000000")).SAKUse

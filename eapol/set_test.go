@@ -85,8 +85,8 @@ func TestEverySetIsParsed(t *testing.T) {
 	}
 }
 
-// R24.
 // Clause: 802.1X-2020 11.11.3
+// Requirement: R24
 func TestUnknownSetIsSkipped(t *testing.T) {
 	want := parsed(t, frameOf(t, live, sakUse))
 	for _, kind := range []byte{0, 9, 100, 254} {
@@ -99,8 +99,9 @@ func TestUnknownSetIsSkipped(t *testing.T) {
 	}
 }
 
-// R25: nothing is left of the sets before.
+// Nothing is left of the sets before.
 // Clause: 802.1X-2020 11.11.3
+// Requirement: R25
 func TestFrameWithASetBeyondTheICVLeavesNoSet(t *testing.T) {
 	for _, beyond := range []string{
 		"01000004",          // into the ICV
@@ -125,8 +126,9 @@ func TestFrameWithASetBeyondTheICVLeavesNoSet(t *testing.T) {
 	}
 }
 
-// R25: the same holds for a set that is at fault itself.
+// The same holds for a set that is at fault itself.
 // Clause: 802.1X-2020 11.11.3
+// Requirement: R25
 func TestFrameWithABadSetLeavesNoSet(t *testing.T) {
 	for bad, want := range map[string]eapol.Discard{
 		set(1, 12): eapol.DiscardPeerListLength,
@@ -144,8 +146,8 @@ func TestFrameWithABadSetLeavesNoSet(t *testing.T) {
 	}
 }
 
-// R26.
 // Clause: 802.1X-2020 11.11.3
+// Requirement: R26
 func TestOfTwoSetsOfOneTypeTheFirstCounts(t *testing.T) {
 	second := []string{
 		set(1, 32), set(2, 0), set(3, 40), set(4, 0), set(5, 30), set(6, 8), set(7, 0), set(8, 8),
@@ -158,8 +160,9 @@ func TestOfTwoSetsOfOneTypeTheFirstCounts(t *testing.T) {
 	}
 }
 
-// R27: ascending, descending, and with the lists last as the standard has it.
+// Ascending, descending, and with the lists last as the standard has it.
 // Clause: 802.1X-2020 11.11.3
+// Requirement: R27
 func TestOrderOfSetsDoesNotMatter(t *testing.T) {
 	want := parsed(t, frameOf(t, strings.Join(ascending, ""), indicator))
 	descending := slices.Clone(ascending)
@@ -173,8 +176,8 @@ func TestOrderOfSetsDoesNotMatter(t *testing.T) {
 	}
 }
 
-// R27.
 // Clause: 802.1X-2020 11.11.1
+// Requirement: R27
 func TestSetsAreSentInAscendingOrderAndTheIndicatorLast(t *testing.T) {
 	sets := strings.Join(ascending, "") + indicator
 	m := parsed(t, frameOf(t, xpn, distCAK, sakUse, live, announced, kmd, distSAK, potential, indicator))
@@ -183,8 +186,8 @@ func TestSetsAreSentInAscendingOrderAndTheIndicatorLast(t *testing.T) {
 	}
 }
 
-// R28.
 // Clause: 802.1X-2020 11.11.3
+// Requirement: R28
 func TestICVIndicatorMayBeThereOrNot(t *testing.T) {
 	for _, there := range []bool{false, true} {
 		sets := live
@@ -197,8 +200,9 @@ func TestICVIndicatorMayBeThereOrNot(t *testing.T) {
 	}
 }
 
-// R28: only the last set can indicate the ICV; elsewhere, or with another length that fits, the type is one to skip.
+// Only the last set can indicate the ICV; elsewhere, or with another length that fits, the type is one to skip.
 // Clause: 802.1X-2020 11.11.3
+// Requirement: R28
 func TestICVIndicatorElsewhereIndicatesNothing(t *testing.T) {
 	for name, sets := range map[string]string{
 		"before another set": set(255, 16) + live,
@@ -225,8 +229,8 @@ var dirty = []string{
 	"fffff010",
 }
 
-// R30.
 // Clause: 802.1X-2020 11.11.1
+// Requirement: R30
 func TestReservedBitsAndPaddingAreIgnored(t *testing.T) {
 	want, got := parsed(t, frameOf(t, strings.Join(ascending, ""), indicator)), parsed(t, frameOf(t, dirty...))
 	want.Announcement.Body = got.Announcement.Body // kept as it came
@@ -235,8 +239,8 @@ func TestReservedBitsAndPaddingAreIgnored(t *testing.T) {
 	}
 }
 
-// R30.
 // Clause: 802.1X-2020 11.11.1
+// Requirement: R30
 func TestReservedBitsAndPaddingAreSentZero(t *testing.T) {
 	m := parsed(t, frameOf(t, dirty...))
 	m.Announcement.Body = nil // to be encoded, not repeated
@@ -246,8 +250,9 @@ func TestReservedBitsAndPaddingAreSentZero(t *testing.T) {
 	}
 }
 
-// R30: the padding of a CKN is none of its octets.
+// The padding of a CKN is none of its octets.
 // Clause: 802.1X-2020 11.11.1
+// Requirement: R30
 func TestPaddingOfTheCKNIsIgnored(t *testing.T) {
 	frame := bytes.Clone(goldenNamed(t, "f4-").frame)
 	copy(frame[atBody+4+28+1:], "\xff\xff\xff")
@@ -256,8 +261,8 @@ func TestPaddingOfTheCKNIsIgnored(t *testing.T) {
 	}
 }
 
-// R35.
 // Clause: 802.1X-2020 11.11.1
+// Requirement: R35
 func TestKMDAndDistributedCAKAreToleratedAtAnyLength(t *testing.T) {
 	for _, length := range []int{0, 1, 4, 25, 56, 73, 253, 4095} {
 		m := parsed(t, frameOf(t, set(5, length), set(6, length), live))

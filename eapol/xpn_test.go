@@ -8,8 +8,9 @@ import (
 	"mkad/eapol"
 )
 
-// R33: the version and suite beside it say nothing of it; basic is of version 1, distSAK of GCM-AES-128.
+// The version and suite beside it say nothing of it; basic is of version 1, distSAK of GCM-AES-128.
 // Clause: 802.1X-2020 Figure 11-16
+// Requirement: R33
 func TestXPNSetIsAcceptedInAnyVersionAndBesideAnySuite(t *testing.T) {
 	want := eapol.XPN{Present: true, SuspensionTime: 5, LatestHigh: 1, OldHigh: 2}
 	for version := range byte(4) {
@@ -21,8 +22,8 @@ func TestXPNSetIsAcceptedInAnyVersionAndBesideAnySuite(t *testing.T) {
 	}
 }
 
-// R33.
 // Clause: 802.1X-2020 Figure 11-16
+// Requirement: R33
 func TestXPNSetOfAnotherLengthCountsAsAbsent(t *testing.T) {
 	want := parsed(t, frameOf(t, live))
 	for _, length := range []int{0, 1, 4, 7, 9, 12, 16, 4095} {

@@ -10,7 +10,8 @@ import (
 	"mkad/keyderive"
 )
 
-// R10. Clause: 802.1X-2020 9.3.3
+// Clause: 802.1X-2020 9.3.3
+// Requirement: R10
 func TestDeriveICKAndKEKVectors(t *testing.T) {
 	for _, v := range readVectors(t, "ick-kek.txt", 4) {
 		t.Run(v.name, func(t *testing.T) {
@@ -21,7 +22,8 @@ func TestDeriveICKAndKEKVectors(t *testing.T) {
 	}
 }
 
-// R11. Clause: 802.1X-2020 9.3.3
+// Clause: 802.1X-2020 9.3.3
+// Requirement: R11
 func TestOnlyTheFirst16OctetsOfACKNEnterTheKDF(t *testing.T) {
 	cak := newCAK(octets(0, 16))
 	a, b := newCKN(octets(1, 17)), newCKN(append(octets(1, 16), 0xff))
@@ -46,7 +48,8 @@ func TestICVVectorsVerify(t *testing.T) {
 	}
 }
 
-// R15. Clause: 802.1X-2020 9.4.1
+// Clause: 802.1X-2020 9.4.1
+// Requirement: R15
 func TestVerifyRefusesEverySingleFlippedBit(t *testing.T) {
 	v := readVectors(t, "icv.txt", 3)[0]
 	ick := keyderive.DeriveICK(newCAK(v.fields[0]), newCKN(v.fields[1]))
@@ -76,7 +79,8 @@ func TestVerifyRefusesAnICVOfAnotherLength(t *testing.T) {
 	}
 }
 
-// R12. Clause: 802.1X-2020 9.8.1
+// Clause: 802.1X-2020 9.8.1
+// Requirement: R12
 func TestDeriveSAKVectors(t *testing.T) {
 	for _, v := range readVectors(t, "sak.txt", 5) {
 		t.Run(v.name, func(t *testing.T) {
@@ -90,7 +94,8 @@ func TestDeriveSAKVectors(t *testing.T) {
 	}
 }
 
-// R12. Clause: 802.1X-2020 9.8.1
+// Clause: 802.1X-2020 9.8.1
+// Requirement: R12
 func TestSAKsWithEqualMembersDifferByNonce(t *testing.T) {
 	cak, mis := newCAK(octets(0, 16)), octets(1, 24)
 	a := must(keyderive.DeriveSAK(cak, octets(1, 16), mis, 1, 16))
@@ -151,7 +156,8 @@ func eachSizes(t *testing.T, f func(t *testing.T, kek keyderive.KEK, sak keyderi
 	}
 }
 
-// R13. Clause: 802.1X-2020 9.8.2
+// Clause: 802.1X-2020 9.8.2
+// Requirement: R13
 func TestUnwrapReturnsWhatWasWrapped(t *testing.T) {
 	eachSizes(t, func(t *testing.T, kek keyderive.KEK, sak keyderive.SAK) {
 		got, err := kek.Unwrap(kek.Wrap(nil, sak))
@@ -161,7 +167,8 @@ func TestUnwrapReturnsWhatWasWrapped(t *testing.T) {
 	})
 }
 
-// R13. Clause: 802.1X-2020 9.8.2
+// Clause: 802.1X-2020 9.8.2
+// Requirement: R13
 func TestUnwrapRefusesEverySingleFlippedBit(t *testing.T) {
 	eachSizes(t, func(t *testing.T, kek keyderive.KEK, sak keyderive.SAK) {
 		wrapped := kek.Wrap(nil, sak)
@@ -208,7 +215,8 @@ func TestWrapAppends(t *testing.T) {
 	wantOctets(t, "appended", got, append(make([]byte, 5), kek.Wrap(nil, sak)...))
 }
 
-// R13. Clause: 802.1X-2020 9.8.2
+// Clause: 802.1X-2020 9.8.2
+// Requirement: R13
 func TestDistributedSAKOpensWithCAKAndCKN(t *testing.T) {
 	for _, v := range readVectors(t, "distributed.txt", 4) {
 		t.Run(v.name, func(t *testing.T) {
@@ -222,7 +230,8 @@ func TestDistributedSAKOpensWithCAKAndCKN(t *testing.T) {
 	}
 }
 
-// R14. Clause: 802.1X-2020 6.2.2
+// Clause: 802.1X-2020 6.2.2
+// Requirement: R14
 func TestDeriveFromEAPVectors(t *testing.T) {
 	for _, v := range readVectors(t, "eap.txt", 6) {
 		mac1, mac2, n := [6]byte(v.fields[2]), [6]byte(v.fields[3]), len(v.fields[4])

@@ -9,7 +9,8 @@ import (
 	"mkad/keyderive"
 )
 
-// R18. Clause: 802.1X-2020 9.3.1
+// Clause: 802.1X-2020 9.3.1
+// Requirement: R18
 func TestNewCAKTakesOnly16Or32Octets(t *testing.T) {
 	for n := range 70 {
 		_, err := keyderive.NewCAK(octets(0, n))
@@ -33,7 +34,8 @@ func TestNewMSKTakes16OctetsOrMore(t *testing.T) {
 	}
 }
 
-// R18. Clause: 802.1X-2020 9.3.1
+// Clause: 802.1X-2020 9.3.1
+// Requirement: R18
 func TestNewCKNTakes1To32Octets(t *testing.T) {
 	for n := range 70 {
 		ckn, err := keyderive.NewCKN(octets(0, n))
@@ -236,7 +238,8 @@ func TestMakingSomethingWithNoKeyPanics(t *testing.T) {
 	}
 }
 
-// R11. Clause: 802.1X-2020 9.3.1
+// Clause: 802.1X-2020 9.3.1
+// Requirement: R11
 func TestCKNsAreEqualOnlyInLengthAndOctets(t *testing.T) {
 	a := newCKN([]byte{0, 1})
 	for _, c := range []struct {

@@ -65,6 +65,7 @@ func TestCMACAgreesWithItsNaiveTwinAtEveryLength(t *testing.T) {
 }
 
 // Clause: RFC 3394 2.2.1
+// Requirement: R13
 func TestKeyWrapVectors(t *testing.T) {
 	for _, v := range readVectors(t, "keywrap.txt", 3) {
 		t.Run(v.name, func(t *testing.T) {
@@ -74,6 +75,7 @@ func TestKeyWrapVectors(t *testing.T) {
 }
 
 // Clause: RFC 3394 2.2.2
+// Requirement: R13
 func TestKeyUnwrapVectors(t *testing.T) {
 	for _, v := range readVectors(t, "keywrap.txt", 3) {
 		t.Run(v.name, func(t *testing.T) {
@@ -128,7 +130,8 @@ func TestUnwrapChecksEveryBitOfTheInitialValue(t *testing.T) {
 	}
 }
 
-// R9. Clause: 802.1X-2020 6.2.1
+// Clause: 802.1X-2020 6.2.1
+// Requirement: R9
 func TestKDFVectors(t *testing.T) {
 	for _, v := range readVectors(t, "kdf.txt", 4) {
 		t.Run(v.name, func(t *testing.T) {

@@ -159,6 +159,8 @@ func TestKeyInAnExportedPlacePrintsItsKind(t *testing.T) {
 	}
 }
 
+// Clause: none; design: keys print as redacted
+// Requirement: R18
 func TestNoVerbShowsAKeyWhereverItStands(t *testing.T) {
 	for _, s := range specimens() {
 		for _, format := range formats() {
@@ -227,7 +229,8 @@ func TestSlogNamesTheKindOfAKeyOnly(t *testing.T) {
 	}
 }
 
-// R18. Clause: 802.1X-2020 9.3.1
+// Clause: 802.1X-2020 9.3.1
+// Requirement: R18
 func TestErrorsShowNoOctetsOfARefusedKey(t *testing.T) {
 	b := octets(0xd1, 33)
 	for _, err := range []error{

@@ -62,7 +62,8 @@ func TestSAKThatIsReplacedBeforeItsUseIsWiped(t *testing.T) {
 	}
 }
 
-// Clause: 802.1X-2020 12.4, chgdServer (R93)
+// Clause: 802.1X-2020 12.4, chgdServer
+// Requirement: R93
 func TestSAKOfAnotherKeyServerThanTheLastChangesTheServer(t *testing.T) {
 	w := newCPWorld()
 	of := func(server secy.SCI) *key {
@@ -444,6 +445,7 @@ func TestUnknownAnnouncedSuitesAreNone(t *testing.T) {
 }
 
 // Clause: 802.1AE-2018 10.7.13: SSCIs go by SCI, the greatest first, whatever the order of the peers
+// Requirement: R96
 func TestSSCIsAreNumberedByDescendingSCI(t *testing.T) {
 	y := &key{suite: secy.GCMAESXPN128, members: []member{{sci: 20}, {sci: 40}, {sci: 10}}}
 	y.assignSSCIs(30)
@@ -453,6 +455,7 @@ func TestSSCIsAreNumberedByDescendingSCI(t *testing.T) {
 }
 
 // Clause: 802.1X-2020 11.11.3, MKA version 3: the order of the Live list is that of the SSCIs, the key server's left out
+// Requirement: R97
 func TestSSCIsFollowTheLiveListAroundTheKeyServersOwn(t *testing.T) {
 	own, other, server := eapol.MI{1}, eapol.MI{2}, eapol.MI{3}
 	p := &participant{kay: &KaY{}, mi: own}

@@ -9,7 +9,8 @@ import (
 	"mkad/secy"
 )
 
-// Clause: 802.1X-2020 12.4, retireDelay (R92)
+// Clause: 802.1X-2020 12.4, retireDelay
+// Requirement: R92
 func TestOldReceiveSAStaysForRetireTimeAfterTransmitting(t *testing.T) {
 	w, m, p := serving(t)
 	w.Run(5 * time.Second)
@@ -23,7 +24,8 @@ func TestOldReceiveSAStaysForRetireTimeAfterTransmitting(t *testing.T) {
 	}
 }
 
-// Clause: 802.1X-2020 12.4, retireDelay (R92)
+// Clause: 802.1X-2020 12.4, retireDelay
+// Requirement: R92
 func TestFirstSAKHasNothingToRetire(t *testing.T) {
 	_, m, _ := serving(t)
 	if cp := m.Status().CP; cp != "RETIRE" {
@@ -31,7 +33,8 @@ func TestFirstSAKHasNothingToRetire(t *testing.T) {
 	}
 }
 
-// Clause: 802.1X-2020 9.5, 12.4, chgdServer (R93)
+// Clause: 802.1X-2020 9.5, 12.4, chgdServer
+// Requirement: R93
 func TestChangeOfKeyServerKeepsTheOldSAKUntilTheNewOneIsThere(t *testing.T) {
 	w, m, p := serving(t)
 	w.Run(5 * time.Second)
@@ -50,7 +53,8 @@ func TestChangeOfKeyServerKeepsTheOldSAKUntilTheNewOneIsThere(t *testing.T) {
 	}
 }
 
-// Clause: 802.1X-2020 12.4 (R104)
+// Clause: 802.1X-2020 12.4
+// Requirement: R104
 func TestMustSecureOpensTheControlledPortOnlyForProtectedTraffic(t *testing.T) {
 	w := newWorld(t)
 	m, p := w.kay(2), w.peer(1)
@@ -69,7 +73,8 @@ func TestMustSecureOpensTheControlledPortOnlyForProtectedTraffic(t *testing.T) {
 	}
 }
 
-// Clause: 802.1X-2020 12.4 (R104)
+// Clause: 802.1X-2020 12.4
+// Requirement: R104
 func TestControlledPortClosesBeforeItsSAsGo(t *testing.T) {
 	w, m, p := serving(t)
 	mark := m.Mark()
@@ -86,7 +91,8 @@ func TestControlledPortClosesBeforeItsSAsGo(t *testing.T) {
 	t.Errorf("not closed first: %v", m.Since(mark).Ops)
 }
 
-// Clause: 802.1X-2020 12.4, 12.5 (R105)
+// Clause: 802.1X-2020 12.4, 12.5
+// Requirement: R105
 func TestShouldSecureIsInClearUntilSecuredAndAgainWhenPeersAreLost(t *testing.T) {
 	w := newWorld(t)
 	m, p := w.kay(2, shouldSecure), w.peer(1)
@@ -105,7 +111,8 @@ func TestShouldSecureIsInClearUntilSecuredAndAgainWhenPeersAreLost(t *testing.T)
 	clear("when all peers are lost", true)
 }
 
-// Clause: 802.1X-2020 12.4 (R105)
+// Clause: 802.1X-2020 12.4
+// Requirement: R105
 func TestReplayProtectionIsForProtectedTrafficOnly(t *testing.T) {
 	w := newWorld(t)
 	m, p := w.kay(2, shouldSecure), w.peer(1)
@@ -118,7 +125,8 @@ func TestReplayProtectionIsForProtectedTrafficOnly(t *testing.T) {
 	}
 }
 
-// Clause: 802.1X-2020 12.4, portEnabled (R95)
+// Clause: 802.1X-2020 12.4, portEnabled
+// Requirement: R95
 func TestLinkDownDeletesEverythingAndPeersWithIt(t *testing.T) {
 	_, m, _ := serving(t)
 	m.MustStep(mka.LinkChanged{})
@@ -131,7 +139,8 @@ func TestLinkDownDeletesEverythingAndPeersWithIt(t *testing.T) {
 	}
 }
 
-// Clause: 802.1X-2020 12.4, 12.5 (R95)
+// Clause: 802.1X-2020 12.4, 12.5
+// Requirement: R95
 func TestLinkDownLeavesNoPrincipal(t *testing.T) {
 	_, m, _ := serving(t)
 	mark := m.Mark()
@@ -141,7 +150,8 @@ func TestLinkDownLeavesNoPrincipal(t *testing.T) {
 	}
 }
 
-// Clause: 802.1X-2020 12.4, portEnabled (R95)
+// Clause: 802.1X-2020 12.4, portEnabled
+// Requirement: R95
 func TestNothingIsSentOrHeardWhileTheLinkIsDown(t *testing.T) {
 	w, m, p := serving(t)
 	m.MustStep(mka.LinkChanged{})
@@ -155,7 +165,8 @@ func TestNothingIsSentOrHeardWhileTheLinkIsDown(t *testing.T) {
 	}
 }
 
-// Clause: 802.1X-2020 12.4, portEnabled (R95)
+// Clause: 802.1X-2020 12.4, portEnabled
+// Requirement: R95
 func TestLinkThatComesBackStartsCleanUnderANewMI(t *testing.T) {
 	w, m, p := serving(t)
 	mi := m.MI()
@@ -169,7 +180,8 @@ func TestLinkThatComesBackStartsCleanUnderANewMI(t *testing.T) {
 	w.connectedTo(m, p)
 }
 
-// Clause: 802.1X-2020 12.4, portEnabled (R95)
+// Clause: 802.1X-2020 12.4, portEnabled
+// Requirement: R95
 func TestRepeatedLinkStateChangesNothing(t *testing.T) {
 	_, m, _ := serving(t)
 	mi, mark := m.MI(), m.Mark()
@@ -179,7 +191,8 @@ func TestRepeatedLinkStateChangesNothing(t *testing.T) {
 	}
 }
 
-// Clause: 802.1X-2020 12.4, portEnabled (R95)
+// Clause: 802.1X-2020 12.4, portEnabled
+// Requirement: R95
 func TestLinkMayFlapAtAnyMoment(t *testing.T) {
 	w := newWorld(t)
 	a, b := w.kay(1), w.kay(2)

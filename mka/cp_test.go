@@ -55,7 +55,8 @@ func (w cpWorld) reports(u keyUse) {
 	w.peer.use[0] = u
 }
 
-// Clause: 802.1X-2020 Figure 12-2 (R91)
+// Clause: 802.1X-2020 Figure 12-2
+// Requirement: R91
 func TestCPTransitions(t *testing.T) {
 	type world = cpWorld
 	for _, c := range []struct {
@@ -133,7 +134,8 @@ func TestCPTransitions(t *testing.T) {
 	}
 }
 
-// Clause: 802.1X-2020 Figure 12-2, "portEnabled" (R95)
+// Clause: 802.1X-2020 Figure 12-2, "portEnabled"
+// Requirement: R95
 func TestCPLeavesEveryStateForINITWhenThePortGoesDown(t *testing.T) {
 	for s := cpInit; s <= cpRetire; s++ {
 		w := newCPWorld().in(s)
@@ -146,7 +148,8 @@ func TestCPLeavesEveryStateForINITWhenThePortGoesDown(t *testing.T) {
 	}
 }
 
-// Clause: 802.1X-2020 Figure 12-2, chgdServer (R93)
+// Clause: 802.1X-2020 Figure 12-2, chgdServer
+// Requirement: R93
 func TestCPReachesTheNewServersKeyByWayOfCHANGE(t *testing.T) {
 	for _, s := range []cpState{cpReceiving, cpReady, cpTransmitting, cpAbandon, cpRetire} {
 		w := newCPWorld().in(s)

@@ -149,7 +149,8 @@ func stateOf(m *mkatest.Member) mka.Status {
 	return s
 }
 
-// Clause: 802.1X-2020 11.4, 11.11.2, 9.4, 9.8 (R41, R43, R61, R77, R78)
+// Clause: 802.1X-2020 11.4, 11.11.2, 9.4, 9.8
+// Requirement: R41, R43, R61, R77, R78
 func TestDiscardedFrameChangesNothing(t *testing.T) {
 	for _, c := range discards {
 		t.Run(c.reason.String(), func(t *testing.T) {
@@ -194,7 +195,8 @@ func TestEveryDiscardReasonIsProvoked(t *testing.T) {
 	}
 }
 
-// Clause: 802.1X-2020 9.4.2 (R41)
+// Clause: 802.1X-2020 9.4.2
+// Requirement: R41
 func TestReplayOfAllCapturedFramesChangesNothing(t *testing.T) {
 	w := newWorld(t)
 	var captured [][]byte

@@ -14,7 +14,8 @@ import (
 // serverOf is the key server that the KaY's first participant has elected.
 func serverOf(m *mkatest.Member) secy.SCI { return m.Status().Participants[0].KeyServer }
 
-// Clause: 802.1X-2020 9.5 (R54, R55)
+// Clause: 802.1X-2020 9.5
+// Requirement: R54, R55
 func TestLowestPriorityThenLowestSCIIsKeyServer(t *testing.T) {
 	for _, a := range []uint8{0, 16, 254} {
 		for _, b := range []uint8{0, 16, 254} {
@@ -34,7 +35,8 @@ func TestLowestPriorityThenLowestSCIIsKeyServer(t *testing.T) {
 	}
 }
 
-// Clause: 802.1X-2020 9.5 (R55)
+// Clause: 802.1X-2020 9.5
+// Requirement: R55
 func TestPortIdentifierBreaksTheTieOfOneMAC(t *testing.T) {
 	w := newWorld(t)
 	port := func(n uint16) func(*mka.Config) {
@@ -47,7 +49,8 @@ func TestPortIdentifierBreaksTheTieOfOneMAC(t *testing.T) {
 	}
 }
 
-// Clause: 802.1X-2020 9.5 (R56)
+// Clause: 802.1X-2020 9.5
+// Requirement: R56
 func TestPriority255IsNeverElected(t *testing.T) {
 	w := newWorld(t)
 	never, worst := w.kay(1, priority(255)), w.kay(2, priority(254))
@@ -57,7 +60,8 @@ func TestPriority255IsNeverElected(t *testing.T) {
 	}
 }
 
-// Clause: 802.1X-2020 9.5 (R56)
+// Clause: 802.1X-2020 9.5
+// Requirement: R56
 func TestMembersThatAllHavePriority255ElectNobody(t *testing.T) {
 	w := newWorld(t)
 	a, b := w.kay(1, priority(255)), w.kay(2, priority(255))
@@ -69,7 +73,8 @@ func TestMembersThatAllHavePriority255ElectNobody(t *testing.T) {
 	}
 }
 
-// Clause: 802.1X-2020 9.5 (R57)
+// Clause: 802.1X-2020 9.5
+// Requirement: R57
 func TestPeerWithoutKeyServerFlagIsNoCandidate(t *testing.T) {
 	w := newWorld(t)
 	m, p := w.kay(2), w.peer(1)
@@ -79,7 +84,8 @@ func TestPeerWithoutKeyServerFlagIsNoCandidate(t *testing.T) {
 	}
 }
 
-// Clause: 802.1X-2020 9.5 (R58)
+// Clause: 802.1X-2020 9.5
+// Requirement: R58
 func TestKeyServerFlagIsSetUntilAnotherIsElectedAndAgainWhenThatIsLost(t *testing.T) {
 	w, m, p := following(t, secy.GCMAES128)
 	if first := p.Received[0].Basic; !first.KeyServer {
@@ -97,7 +103,8 @@ func TestKeyServerFlagIsSetUntilAnotherIsElectedAndAgainWhenThatIsLost(t *testin
 	}
 }
 
-// Clause: 802.1X-2020 9.5 (R58)
+// Clause: 802.1X-2020 9.5
+// Requirement: R58
 func TestKeyServerKeepsItsFlag(t *testing.T) {
 	w, _, p := serving(t)
 	w.Run(10 * time.Second)
@@ -108,7 +115,8 @@ func TestKeyServerKeepsItsFlag(t *testing.T) {
 	}
 }
 
-// Clause: 802.1X-2020 9.5, 9.8 (R61)
+// Clause: 802.1X-2020 9.5, 9.8
+// Requirement: R61
 func TestDistributedSAKOfALivePeerThatIsNotKeyServerIsDiscarded(t *testing.T) {
 	w, m, p := following(t, secy.GCMAES128)
 	q := w.peer(3)
@@ -122,14 +130,16 @@ func TestDistributedSAKOfALivePeerThatIsNotKeyServerIsDiscarded(t *testing.T) {
 	}
 }
 
-// Clause: 802.1X-2020 9.5 (R61)
+// Clause: 802.1X-2020 9.5
+// Requirement: R61
 func TestKeyServerDiscardsTheSAKOfAWorsePeer(t *testing.T) {
 	_, m, p := serving(t)
 	p.Generate(secy.GCMAES128, secy.Offset0)
 	wantDiscard(t, m, eapol.DiscardNotKeyServer, func() { p.Tell(m) })
 }
 
-// Clause: 802.1X-2020 9.5 (R60)
+// Clause: 802.1X-2020 9.5
+// Requirement: R60
 func TestLivePeerThatBettersItsPriorityBecomesKeyServer(t *testing.T) {
 	w, m, p := serving(t)
 	p.Priority = 0

@@ -21,7 +21,8 @@ func rekey(w *world, m *mkatest.Member, p *mkatest.Peer) {
 // notTransmitting makes a report say that the latest key is not transmitted with yet.
 func notTransmitting(u *eapol.MKPDU) { u.SAKUse.Latest.Tx = false }
 
-// Clause: 802.1X-2020 9.8, 12.4 (R75)
+// Clause: 802.1X-2020 9.8, 12.4
+// Requirement: R75
 func TestFollowerReceivesBeforeItReportsToReceive(t *testing.T) {
 	w, m, p := following(t, secy.GCMAES128)
 	w.Run(5 * time.Second)
@@ -38,7 +39,8 @@ func TestFollowerReceivesBeforeItReportsToReceive(t *testing.T) {
 	}
 }
 
-// Clause: 802.1X-2020 9.8, 12.4 (R75)
+// Clause: 802.1X-2020 9.8, 12.4
+// Requirement: R75
 func TestFollowerTransmitsOnceTheKeyServerDoes(t *testing.T) {
 	w, m, p := following(t, secy.GCMAES128)
 	w.Run(5 * time.Second)
@@ -61,7 +63,8 @@ func TestFollowerTransmitsOnceTheKeyServerDoes(t *testing.T) {
 	}
 }
 
-// Clause: 802.1X-2020 12.4 (R75)
+// Clause: 802.1X-2020 12.4
+// Requirement: R75
 func TestFollowerTransmitsWithItsFirstSAKAtOnce(t *testing.T) {
 	_, m, p := alone(t)
 	p.Priority = 0
@@ -74,7 +77,8 @@ func TestFollowerTransmitsWithItsFirstSAKAtOnce(t *testing.T) {
 	}
 }
 
-// Clause: 802.1X-2020 9.8 (R76)
+// Clause: 802.1X-2020 9.8
+// Requirement: R76
 func TestRepeatedDistributedSAKIsNotInstalledAgain(t *testing.T) {
 	w, m, p := following(t, secy.GCMAES128)
 	w.Run(5 * time.Second)
@@ -92,7 +96,8 @@ func TestRepeatedDistributedSAKIsNotInstalledAgain(t *testing.T) {
 	}
 }
 
-// Clause: 802.1X-2020 9.8 (R77)
+// Clause: 802.1X-2020 9.8
+// Requirement: R77
 func TestRetiredSAKIsNeverInstalledAgainAndANewMIAsksForAnother(t *testing.T) {
 	w, m, p := following(t, secy.GCMAES128)
 	w.Run(5 * time.Second)
@@ -113,7 +118,8 @@ func TestRetiredSAKIsNeverInstalledAgainAndANewMIAsksForAnother(t *testing.T) {
 	}
 }
 
-// Clause: 802.1X-2020 9.8, 11.11.3 (R78)
+// Clause: 802.1X-2020 9.8, 11.11.3
+// Requirement: R78
 func TestDistributedSAKThatCannotBeUsedIsDiscardedAndLeavesTheKeyInService(t *testing.T) {
 	for _, c := range []struct {
 		name   string
@@ -169,7 +175,8 @@ func TestDistributedSAKThatCannotBeUsedIsDiscardedAndLeavesTheKeyInService(t *te
 	}
 }
 
-// Clause: 802.1X-2020 9.8, 12.4 (R79)
+// Clause: 802.1X-2020 9.8, 12.4
+// Requirement: R79
 func TestSAKThatComesBeforeTheFormerIsInUseReplacesIt(t *testing.T) {
 	w, m, p := following(t, secy.GCMAES128)
 	w.Run(5 * time.Second)
@@ -184,7 +191,8 @@ func TestSAKThatComesBeforeTheFormerIsInUseReplacesIt(t *testing.T) {
 	}
 }
 
-// Clause: 802.1X-2020 9.9, 802.1AE-2018 10.7.13 (R80)
+// Clause: 802.1X-2020 9.9, 802.1AE-2018 10.7.13
+// Requirement: R80
 func TestSAKWithTheAssociationNumberOfTheOldKeyReplacesItsSAs(t *testing.T) {
 	w, m, p := following(t, secy.GCMAES128)
 	w.Run(5 * time.Second)
@@ -198,7 +206,8 @@ func TestSAKWithTheAssociationNumberOfTheOldKeyReplacesItsSAs(t *testing.T) {
 	}
 }
 
-// Clause: 802.1X-2020 9.6.1, 12.4 (R81)
+// Clause: 802.1X-2020 9.6.1, 12.4
+// Requirement: R81
 func TestDistributedSAKOfLength0MeansAuthenticatedAsThePolicyAllows(t *testing.T) {
 	for name, c := range map[string]struct {
 		edit  func(*mka.Config)
@@ -222,7 +231,8 @@ func TestDistributedSAKOfLength0MeansAuthenticatedAsThePolicyAllows(t *testing.T
 	}
 }
 
-// Clause: 802.1X-2020 9.6.1, 12.4 (R81)
+// Clause: 802.1X-2020 9.6.1, 12.4
+// Requirement: R81
 func TestDistributedSAKOfLength0AfterASAKEndsProtection(t *testing.T) {
 	w, m, p := following(t, secy.GCMAES128)
 	p.Offer = eapol.DistributedSAK{Present: true, Empty: true}
@@ -233,7 +243,8 @@ func TestDistributedSAKOfLength0AfterASAKEndsProtection(t *testing.T) {
 	}
 }
 
-// Clause: 802.1X-2020 9.10.1, 12.4 (R82)
+// Clause: 802.1X-2020 9.10.1, 12.4
+// Requirement: R82
 func TestKeyInServiceCountsInEitherSlotOfAPeersReport(t *testing.T) {
 	for name, inOld := range map[string]bool{"latest": false, "old": true} {
 		t.Run("follower of it as "+name, func(t *testing.T) {
@@ -312,7 +323,8 @@ func TestFollowerWaitsWithAnXPNSAKUntilItKnowsEveryMember(t *testing.T) {
 	}
 }
 
-// Clause: 802.1X-2020 9.8, 12.4 (R75)
+// Clause: 802.1X-2020 9.8, 12.4
+// Requirement: R75
 func TestFollowerReceivesAMemberThatItHearsOnlyAfterTheSAK(t *testing.T) {
 	w := newWorld(t)
 	m, p, q := w.kay(2), w.peer(1), w.peer(3)

@@ -229,6 +229,7 @@ func (s *script) bounded() {
 // FuzzKaYStep lets scripts happen. Besides what is asserted here, the checker watches what the KaY sends and orders, its
 // SecY panics at an order that makes no sense, and the LAN panics at a deadline that Tick has not met. In the end, left
 // alone with a peer that behaves, the KaY must come to be secured.
+// Requirement: R36
 func FuzzKaYStep(f *testing.F) {
 	f.Fuzz(func(t *testing.T, octets []byte) {
 		if len(octets) > maxScript {

@@ -102,7 +102,8 @@ func version(v uint8) func(*mka.Config) {
 	return func(c *mka.Config) { c.Version = v }
 }
 
-// Clause: 802.1X-2020 11.11 (R114); design: mka_version
+// Clause: 802.1X-2020 11.11; design: mka_version
+// Requirement: R114
 func TestVersionSuitsPeersThatTakeOneOnly(t *testing.T) {
 	for _, c := range []struct {
 		name    string
@@ -133,7 +134,8 @@ func TestVersionSuitsPeersThatTakeOneOnly(t *testing.T) {
 	}
 }
 
-// Clause: 802.1X-2020 11.11.3 (R28); design: icv_indicator
+// Clause: 802.1X-2020 11.11.3; design: icv_indicator
+// Requirement: R28
 func TestPeerThatWantsAnICVIndicatorIsSecuredOnlyWithOne(t *testing.T) {
 	w, m, g := meet(t, mkatest.Cisco, true, wideArea)
 	never(t, w, m, g)
@@ -191,7 +193,8 @@ func TestPeerWithAShortLifeIsKeptOnlyByOurFasterHellos(t *testing.T) {
 	}
 }
 
-// Clause: 802.1X-2020 9.10.1, 12.4 (R82, R84); design: in_service_slot
+// Clause: 802.1X-2020 9.10.1, 12.4; design: in_service_slot
+// Requirement: R82, R84
 func TestKeyInServiceIsReportedWhereThePeerLooks(t *testing.T) {
 	readsOld := of(mkatest.Tester, func(p *mkatest.Profile) { p.Reads, p.Slot = mkatest.OldSlot, mkatest.OldSlot })
 	for _, c := range []struct {
@@ -244,7 +247,8 @@ func TestKeyIsReportedAsLatestBeforeItIsReportedAsOld(t *testing.T) {
 	}
 }
 
-// Clause: 802.1X-2020 9.5 (R56); design: allow_priority_255
+// Clause: 802.1X-2020 9.5; design: allow_priority_255
+// Requirement: R56
 func TestTwoWithPriority255AreSecuredOnlyWhereThatIsAllowed(t *testing.T) {
 	for name, lower := range map[string]bool{"our SCI is lower": true, "its SCI is lower": false} {
 		for _, allowed := range []bool{true, false} {
@@ -302,7 +306,8 @@ func TestPeerWithSlowHellosIsNotJudgedToRefuseASuiteThatItHasNotAnswered(t *test
 	}
 }
 
-// Clause: 802.1X-2020 9.4.3, 9.4.1 (R113, R114): profiles are strict
+// Clause: 802.1X-2020 9.4.3, 9.4.1: profiles are strict
+// Requirement: R113, R114
 func TestImplementationsRefuseWhatTheyAreKnownToRefuse(t *testing.T) {
 	for _, c := range []struct {
 		why  string
@@ -341,7 +346,8 @@ func TestImplementationsRefuseWhatTheyAreKnownToRefuse(t *testing.T) {
 	}
 }
 
-// Clause: 802.1X-2020 9.4.3, 9.5, 9.8, 9.10 (R113, R114); design: habits of others
+// Clause: 802.1X-2020 9.4.3, 9.5, 9.8, 9.10; design: habits of others
+// Requirement: R113, R114
 func TestEveryImplementationIsSecuredAndStaysSo(t *testing.T) {
 	withEach(t, func(t *testing.T, w *world, m *mkatest.Member, g *mkatest.Gear) {
 		w.Run(within(g.Profile))
@@ -356,7 +362,8 @@ func TestEveryImplementationIsSecuredAndStaysSo(t *testing.T) {
 	})
 }
 
-// Clause: 802.1X-2020 9.8 (R70)
+// Clause: 802.1X-2020 9.8
+// Requirement: R70
 func TestEveryImplementationIsRekeyed(t *testing.T) {
 	withEach(t, func(t *testing.T, w *world, m *mkatest.Member, g *mkatest.Gear) {
 		for range 5 {
@@ -375,7 +382,8 @@ func TestEveryImplementationIsRekeyed(t *testing.T) {
 	})
 }
 
-// Clause: 802.1X-2020 9.4.3 (R48)
+// Clause: 802.1X-2020 9.4.3
+// Requirement: R48
 func TestEveryImplementationIsSecuredAgainAfterItsRestart(t *testing.T) {
 	withEach(t, func(t *testing.T, w *world, m *mkatest.Member, g *mkatest.Gear) {
 		for _, d := range []time.Duration{time.Second, 2 * within(g.Profile)} {

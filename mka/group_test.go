@@ -15,7 +15,8 @@ import (
 // sizes of groups that are tested.
 var sizes = [...]int{2, 3, 5}
 
-// Clause: 802.1X-2020 9.5, 9.8 (R59, R66, R75)
+// Clause: 802.1X-2020 9.5, 9.8
+// Requirement: R59, R66, R75
 func TestGroupIsConnectedOnOneSAK(t *testing.T) {
 	for _, n := range sizes {
 		for _, suite := range secy.CipherSuites {
@@ -35,7 +36,8 @@ func TestGroupIsConnectedOnOneSAK(t *testing.T) {
 var adversarial = []secy.SCI{0x7fffffffffff0001, 0x0000000000010001, 0xffffffffffff0001, 0x8000000000000001,
 	0x00000000000100ff}
 
-// Clause: 802.1AE-2018 10.7.13 (R96)
+// Clause: 802.1AE-2018 10.7.13
+// Requirement: R96
 func TestGreatestSCIHasSSCI1AndAllMembersAgree(t *testing.T) {
 	for _, n := range sizes {
 		t.Run(fmt.Sprintf("%d members", n), func(t *testing.T) {
@@ -56,7 +58,8 @@ func TestGreatestSCIHasSSCI1AndAllMembersAgree(t *testing.T) {
 	}
 }
 
-// Clause: 802.1X-2020 11.11.3 (R97)
+// Clause: 802.1X-2020 11.11.3
+// Requirement: R97
 func TestKeyServerOrdersTheLiveListBySSCIAndTellsItsOwn(t *testing.T) {
 	w := newWorld(t)
 	server := w.kay(3, suites(secy.GCMAESXPN128), priority(0))
@@ -83,7 +86,8 @@ func TestKeyServerOrdersTheLiveListBySSCIAndTellsItsOwn(t *testing.T) {
 	}
 }
 
-// Clause: 802.1X-2020 11.11.3, 802.1AE-2018 10.7.13 (R97)
+// Clause: 802.1X-2020 11.11.3, 802.1AE-2018 10.7.13
+// Requirement: R97
 func TestFollowerTakesItsSSCIFromTheOrderOfTheListOrFromTheSCIs(t *testing.T) {
 	for _, version := range []uint8{2, 3} {
 		t.Run(fmt.Sprintf("version %d", version), func(t *testing.T) {
@@ -109,7 +113,8 @@ func TestFollowerTakesItsSSCIFromTheOrderOfTheListOrFromTheSCIs(t *testing.T) {
 	}
 }
 
-// Clause: 802.1X-2020 9.8 (R67)
+// Clause: 802.1X-2020 9.8
+// Requirement: R67
 func TestMemberThatJoinsIsConnectedWithAllOthers(t *testing.T) {
 	for _, n := range sizes[1:] {
 		t.Run(fmt.Sprintf("%d members", n), func(t *testing.T) {
@@ -129,7 +134,8 @@ func TestMemberThatJoinsIsConnectedWithAllOthers(t *testing.T) {
 	}
 }
 
-// Clause: 802.1X-2020 9.8 (R67)
+// Clause: 802.1X-2020 9.8
+// Requirement: R67
 func TestMembersThatJoinOneAfterTheOtherAreAllConnected(t *testing.T) {
 	w := newWorld(t)
 	for n := range 5 {
@@ -139,7 +145,8 @@ func TestMembersThatJoinOneAfterTheOtherAreAllConnected(t *testing.T) {
 	w.connected(w.Members...)
 }
 
-// Clause: 802.1X-2020 9.4.3, 9.8 (R67)
+// Clause: 802.1X-2020 9.4.3, 9.8
+// Requirement: R67
 func TestMemberThatLeavesIsShutOut(t *testing.T) {
 	for _, n := range sizes[1:] {
 		t.Run(fmt.Sprintf("%d members", n), func(t *testing.T) {
@@ -158,7 +165,8 @@ func TestMemberThatLeavesIsShutOut(t *testing.T) {
 	}
 }
 
-// Clause: 802.1X-2020 9.5, 9.8 (R60)
+// Clause: 802.1X-2020 9.5, 9.8
+// Requirement: R60
 func TestBetterKeyServerThatJoinsTakesOver(t *testing.T) {
 	for _, n := range sizes[1:] {
 		t.Run(fmt.Sprintf("%d members", n), func(t *testing.T) {
@@ -174,7 +182,8 @@ func TestBetterKeyServerThatJoinsTakesOver(t *testing.T) {
 	}
 }
 
-// Clause: 802.1X-2020 9.5, 9.4.3 (R59)
+// Clause: 802.1X-2020 9.5, 9.4.3
+// Requirement: R59
 func TestLossOfTheKeyServerMovesItToTheSecondWithinLifeTimeAndAHello(t *testing.T) {
 	for _, n := range sizes[1:] {
 		t.Run(fmt.Sprintf("%d members", n), func(t *testing.T) {
@@ -195,7 +204,8 @@ func TestLossOfTheKeyServerMovesItToTheSecondWithinLifeTimeAndAHello(t *testing.
 	}
 }
 
-// Clause: 802.1X-2020 9.4.3, 9.8 (R48)
+// Clause: 802.1X-2020 9.4.3, 9.8
+// Requirement: R48
 func TestMemberThatRestartsIsConnectedAgain(t *testing.T) {
 	for _, n := range sizes {
 		for who := range n {
@@ -209,7 +219,8 @@ func TestMemberThatRestartsIsConnectedAgain(t *testing.T) {
 	}
 }
 
-// Clause: 802.1X-2020 9.4.3, 9.8 (R48)
+// Clause: 802.1X-2020 9.4.3, 9.8
+// Requirement: R48
 func TestRestartIsOverWithinTwoHellosInAPair(t *testing.T) {
 	for who := range 2 {
 		t.Run(fmt.Sprintf("member %d", who+1), func(t *testing.T) {

@@ -17,7 +17,8 @@ func gaps(p *mkatest.Peer) (all []time.Duration) {
 	return all
 }
 
-// Clause: 802.1X-2020 Table 9-3, 12.4 (R45, R51, R92)
+// Clause: 802.1X-2020 Table 9-3, 12.4
+// Requirement: R45, R51, R92
 func TestTimesAreThoseOfTheStandard(t *testing.T) {
 	for _, c := range []struct {
 		name      string
@@ -36,7 +37,8 @@ func TestTimesAreThoseOfTheStandard(t *testing.T) {
 	}
 }
 
-// Clause: 802.1X-2020 9.4.2 (R37)
+// Clause: 802.1X-2020 9.4.2
+// Requirement: R37
 func TestFirstMessageNumberIs1AndEachMKPDUHasTheNext(t *testing.T) {
 	w := newWorld(t)
 	p := w.peer(1)
@@ -52,7 +54,8 @@ func TestFirstMessageNumberIs1AndEachMKPDUHasTheNext(t *testing.T) {
 	}
 }
 
-// Clause: 802.1X-2020 9.4.2 (R37)
+// Clause: 802.1X-2020 9.4.2
+// Requirement: R37
 func TestEveryParticipantHasAnMIOfItsOwn(t *testing.T) {
 	w := newWorld(t)
 	seen := map[eapol.MI]bool{}
@@ -68,7 +71,8 @@ func TestEveryParticipantHasAnMIOfItsOwn(t *testing.T) {
 	}
 }
 
-// Clause: 802.1X-2020 9.4.2 (R50)
+// Clause: 802.1X-2020 9.4.2
+// Requirement: R50
 func TestMessageNumberWrapTakesANewMIThatStartsAt1(t *testing.T) {
 	w := newWorld(t)
 	m, p := w.kay(2), w.peer(1)
@@ -85,7 +89,8 @@ func TestMessageNumberWrapTakesANewMIThatStartsAt1(t *testing.T) {
 	}
 }
 
-// Clause: 802.1X-2020 9.4.2 (R50)
+// Clause: 802.1X-2020 9.4.2
+// Requirement: R50
 func TestSecuredPairSurvivesMessageNumberWrap(t *testing.T) {
 	w, m, p := serving(t)
 	m.KaY.SetMN(^eapol.MN(0) - 1)
@@ -96,7 +101,8 @@ func TestSecuredPairSurvivesMessageNumberWrap(t *testing.T) {
 	}
 }
 
-// Clause: 802.1X-2020 9.4.3 (R38)
+// Clause: 802.1X-2020 9.4.3
+// Requirement: R38
 func TestNewPeerIsListedAsPotentialWithinMinGap(t *testing.T) {
 	w := newWorld(t)
 	m, p := w.kay(2), w.peer(1)
@@ -111,7 +117,8 @@ func TestNewPeerIsListedAsPotentialWithinMinGap(t *testing.T) {
 	}
 }
 
-// Clause: 802.1X-2020 9.4.6 (R51)
+// Clause: 802.1X-2020 9.4.6
+// Requirement: R51
 func TestFirstHelloGoesOutAsTheLinkComesUp(t *testing.T) {
 	w := newWorld(t)
 	p := w.peer(1)
@@ -122,7 +129,8 @@ func TestFirstHelloGoesOutAsTheLinkComesUp(t *testing.T) {
 	}
 }
 
-// Clause: 802.1X-2020 9.4.6 (R51)
+// Clause: 802.1X-2020 9.4.6
+// Requirement: R51
 func TestFirstHellosRampUpToHelloTime(t *testing.T) {
 	w := newWorld(t)
 	p := w.peer(1)
@@ -140,7 +148,8 @@ func TestFirstHellosRampUpToHelloTime(t *testing.T) {
 	}
 }
 
-// Clause: 802.1X-2020 9.4.6, 9.10 (R51)
+// Clause: 802.1X-2020 9.4.6, 9.10
+// Requirement: R51
 func TestDelayProtectionBoundsTheHelloTime(t *testing.T) {
 	for name, start := range map[string]func(*testing.T) (*world, *mkatest.Peer){
 		"our own": func(t *testing.T) (*world, *mkatest.Peer) {
@@ -167,7 +176,8 @@ func TestDelayProtectionBoundsTheHelloTime(t *testing.T) {
 	}
 }
 
-// Clause: 802.1X-2020 9.4.6 (R52)
+// Clause: 802.1X-2020 9.4.6
+// Requirement: R52
 func TestManyNewsGoOutInOneMKPDUPerMinGap(t *testing.T) {
 	w := newWorld(t)
 	m := w.kay(1)
@@ -186,7 +196,8 @@ func TestManyNewsGoOutInOneMKPDUPerMinGap(t *testing.T) {
 	}
 }
 
-// Clause: 802.1X-2020 9.4.6, 9.16 (R53)
+// Clause: 802.1X-2020 9.4.6, 9.16
+// Requirement: R53
 func TestPreSharedParticipantSpeaksForEverToNobody(t *testing.T) {
 	w := newWorld(t)
 	p := w.peer(1)

@@ -147,6 +147,7 @@ func (r recorded) flipReasons(at int, bit byte) []eapol.Discard {
 }
 
 // Clause: 802.1X-2020 9.4.1, 11.4, 11.11.2: whatever bit is wrong, the frame is discarded and nothing has changed
+// Requirement: R15
 func TestFrameWithAnyOneBitWrongIsDiscardedAndChangesNothing(t *testing.T) {
 	for _, r := range recordeds(t) {
 		t.Run(r.name, func(t *testing.T) {
@@ -261,6 +262,7 @@ func lengths(frame int) (all []uint16) {
 }
 
 // Clause: 802.1X-2020 11.11.2, 11.11.3: a holder of the CAK signs a frame of which a length lies
+// Requirement: R25, R36
 func TestAuthenticFrameWithAnyLengthOfASetIsDiscardedForItOrAdded(t *testing.T) {
 	for _, r := range recordeds(t) {
 		t.Run(r.name, func(t *testing.T) {
@@ -280,6 +282,7 @@ func TestAuthenticFrameWithAnyLengthOfASetIsDiscardedForItOrAdded(t *testing.T) 
 }
 
 // Clause: 802.1X-2020 11.4, 11.11.2: the same of the length of the packet body
+// Requirement: R36
 func TestAuthenticFrameWithAnyLengthOfItsBodyIsDiscardedForItOrAdded(t *testing.T) {
 	for _, r := range recordeds(t) {
 		t.Run(r.name, func(t *testing.T) {
@@ -308,6 +311,7 @@ func reaches(from, to *mkatest.Member) bool {
 }
 
 // Clause: 802.1X-2020 11.11.2 e: who has no CAK can only be ignored
+// Requirement: R21, R36
 func TestFloodOfUnknownCKNsChangesNothingAndCostsNoMemory(t *testing.T) {
 	w, members := group(t, 2)
 	a, stranger := members[0], w.AddPeer(9, "stranger", mkatest.CAK(9, 16))
@@ -347,6 +351,7 @@ func TestFloodOfWrongICVsChangesNothing(t *testing.T) {
 
 // Any packet body, signed by a holder of the CAK, meets a KaY that has heard nobody: it is discarded for the reason that
 // the twin gives and changes nothing, or adds the one peer that it speaks of.
+// Requirement: R36
 func FuzzValidate(f *testing.F) {
 	var juries []*jury
 	f.Fuzz(func(t *testing.T, ca uint8, body []byte) {

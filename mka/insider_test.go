@@ -243,6 +243,7 @@ func TestTenThousandSpoofedMembersLeaveTheHonestPairAlone(t *testing.T) {
 }
 
 // Clause: none; a received frame never makes memory grow without bound
+// Requirement: R36
 func TestTenThousandSpoofedMembersLeaveNoMemoryBehind(t *testing.T) {
 	for name, proves := range map[string]bool{"that never prove to be live": false, "that do": true} {
 		t.Run(name, func(t *testing.T) {

@@ -13,8 +13,9 @@ import (
 // joins is how many groups of three start, each in an order and at times of its own.
 const joins = 500
 
-// Clause: 802.1X-2020 9.4.3, 9.8, 11.11.3 (R59, R61, R67): whoever starts first and distributes a SAK to whom it has
+// Clause: 802.1X-2020 9.4.3, 9.8, 11.11.3: whoever starts first and distributes a SAK to whom it has
 // heard is not deaf to the better key server that comes meanwhile, and distributes too
+// Requirement: R59, R61, R67
 func TestThreeThatStartAtAboutOneTimeAreSoonConnected(t *testing.T) {
 	var worst time.Duration
 	for seed := range uint64(joins) {

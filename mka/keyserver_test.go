@@ -34,7 +34,8 @@ func setLen(p *mkatest.Peer, frame []byte, kind byte) int {
 	return length
 }
 
-// Clause: 802.1X-2020 9.8 (R63)
+// Clause: 802.1X-2020 9.8
+// Requirement: R63
 func TestNoSAKIsMadeWithoutALivePeer(t *testing.T) {
 	w, m, p := alone(t)
 	for range 20 {
@@ -46,7 +47,8 @@ func TestNoSAKIsMadeWithoutALivePeer(t *testing.T) {
 	}
 }
 
-// Clause: 802.1X-2020 9.8 (R64)
+// Clause: 802.1X-2020 9.8
+// Requirement: R64
 func TestFirstSAKHasKN1AndGoesOutInTheNextMKPDU(t *testing.T) {
 	w, m, p := alone(t)
 	p.Tell(m, listing(m.MI(), mnOf(m)))
@@ -60,7 +62,8 @@ func TestFirstSAKHasKN1AndGoesOutInTheNextMKPDU(t *testing.T) {
 	}
 }
 
-// Clause: 802.1X-2020 11.11.3, Figures 11-11 and 11-12 (R65)
+// Clause: 802.1X-2020 11.11.3, Figures 11-11 and 11-12
+// Requirement: R65
 func TestDistributedSAKNamesEverySuiteButTheDefault(t *testing.T) {
 	for suite, want := range map[secy.CipherSuite]int{secy.GCMAES128: 28, secy.GCMAES256: 52, secy.GCMAESXPN128: 36,
 		secy.GCMAESXPN256: 52} {
@@ -73,7 +76,8 @@ func TestDistributedSAKNamesEverySuiteButTheDefault(t *testing.T) {
 	}
 }
 
-// Clause: 802.1X-2020 9.8 (R65)
+// Clause: 802.1X-2020 9.8
+// Requirement: R65
 func TestPeerUnwrapsTheVerySAKThatTheKeyServerInstalls(t *testing.T) {
 	for _, suite := range secy.CipherSuites {
 		t.Run(suite.String(), func(t *testing.T) {
@@ -92,7 +96,8 @@ func TestPeerUnwrapsTheVerySAKThatTheKeyServerInstalls(t *testing.T) {
 	}
 }
 
-// Clause: 802.1X-2020 9.8 (R66)
+// Clause: 802.1X-2020 9.8
+// Requirement: R66
 func TestSAKIsDistributedUntilTheLivePeerReportsToReceive(t *testing.T) {
 	for name, slot := range map[string]func(*eapol.SAKUse, eapol.KeyUse){
 		"as latest key": func(s *eapol.SAKUse, u eapol.KeyUse) { s.Latest = u },
@@ -123,7 +128,8 @@ func TestSAKIsDistributedUntilTheLivePeerReportsToReceive(t *testing.T) {
 	}
 }
 
-// Clause: 802.1X-2020 9.8 (R66)
+// Clause: 802.1X-2020 9.8
+// Requirement: R66
 func TestSAKIsDistributedAgainToALivePeerThatNoLongerReportsIt(t *testing.T) {
 	w, m, p := serving(t)
 	w.Run(mka.HelloTime)
@@ -137,7 +143,8 @@ func TestSAKIsDistributedAgainToALivePeerThatNoLongerReportsIt(t *testing.T) {
 	}
 }
 
-// Clause: 802.1X-2020 9.8 (R66, R67)
+// Clause: 802.1X-2020 9.8
+// Requirement: R66, R67
 func TestNewLivePeerGetsOnlyTheNextSAK(t *testing.T) {
 	w, m, p := serving(t)
 	w.Run(10 * time.Second)
@@ -156,7 +163,8 @@ func TestNewLivePeerGetsOnlyTheNextSAK(t *testing.T) {
 	}
 }
 
-// Clause: 802.1X-2020 9.8 (R67)
+// Clause: 802.1X-2020 9.8
+// Requirement: R67
 func TestLossOfALivePeerMakesANewSAKForTheRest(t *testing.T) {
 	w, m, p := serving(t)
 	q := w.peer(3)
@@ -171,7 +179,8 @@ func TestLossOfALivePeerMakesANewSAKForTheRest(t *testing.T) {
 	}
 }
 
-// Clause: 802.1X-2020 9.8 (R67)
+// Clause: 802.1X-2020 9.8
+// Requirement: R67
 func TestLossOfTheLastLivePeerMakesNoSAK(t *testing.T) {
 	w, m, p := serving(t)
 	made := m.Count(mka.EventSAKGenerated)
@@ -182,7 +191,8 @@ func TestLossOfTheLastLivePeerMakesNoSAK(t *testing.T) {
 	}
 }
 
-// Clause: 802.1X-2020 9.8 (R67)
+// Clause: 802.1X-2020 9.8
+// Requirement: R67
 func TestTriggerWaitsForLifeTimeWhileAPeerIsPotentialAndIsNotLost(t *testing.T) {
 	w, m, p := serving(t)
 	first := distributed(p)[0].At
@@ -202,7 +212,8 @@ func TestTriggerWaitsForLifeTimeWhileAPeerIsPotentialAndIsNotLost(t *testing.T) 
 	}
 }
 
-// Clause: 802.1X-2020 9.8 (R67)
+// Clause: 802.1X-2020 9.8
+// Requirement: R67
 func TestTriggersInTheHoldOffMakeOneSAK(t *testing.T) {
 	w, m, p := serving(t)
 	made := m.Count(mka.EventSAKGenerated)
@@ -220,7 +231,8 @@ func TestTriggersInTheHoldOffMakeOneSAK(t *testing.T) {
 	}
 }
 
-// Clause: 802.1X-2020 9.8 (R67)
+// Clause: 802.1X-2020 9.8
+// Requirement: R67
 func TestTriggerIsServedAtOnceWhenNobodyIsPotential(t *testing.T) {
 	w, m, p := serving(t)
 	kn := p.Key.KI.KN
@@ -228,7 +240,8 @@ func TestTriggerIsServedAtOnceWhenNobodyIsPotential(t *testing.T) {
 	w.until("the peer has the next", 2*mka.MinGap, func() bool { return p.Key.KI.KN == kn+1 })
 }
 
-// Clause: 802.1X-2020 9.8, 9.9 (R68)
+// Clause: 802.1X-2020 9.8, 9.9
+// Requirement: R68
 func TestKeyNumbersGrowBy1AndAssociationNumbersCycle(t *testing.T) {
 	w, m, p := serving(t)
 	for range 10 {
@@ -241,7 +254,8 @@ func TestKeyNumbersGrowBy1AndAssociationNumbersCycle(t *testing.T) {
 	}
 }
 
-// Clause: 802.1X-2020 9.8, 9.9 (R68)
+// Clause: 802.1X-2020 9.8, 9.9
+// Requirement: R68
 func TestManyRekeysInOneRetireTimeNeverTakeAnAssociationNumberInUse(t *testing.T) {
 	w, m, p := serving(t)
 	for range 50 {
@@ -254,7 +268,8 @@ func TestManyRekeysInOneRetireTimeNeverTakeAnAssociationNumberInUse(t *testing.T
 	}
 }
 
-// Clause: 802.1X-2020 9.8 (R68)
+// Clause: 802.1X-2020 9.8
+// Requirement: R68
 func TestKeyNumberWrapTakesANewMI(t *testing.T) {
 	w, m, p := serving(t)
 	mi := m.MI()
@@ -266,7 +281,8 @@ func TestKeyNumberWrapTakesANewMI(t *testing.T) {
 	}
 }
 
-// Clause: 802.1X-2020 9.8, 12.4 (R74)
+// Clause: 802.1X-2020 9.8, 12.4
+// Requirement: R74
 func TestFirstSAKIsTransmittedWithAtOnce(t *testing.T) {
 	_, m, p := alone(t)
 	p.Tell(m, listing(m.MI(), mnOf(m)))
@@ -275,7 +291,8 @@ func TestFirstSAKIsTransmittedWithAtOnce(t *testing.T) {
 	}
 }
 
-// Clause: 802.1X-2020 9.8, 12.4 (R74)
+// Clause: 802.1X-2020 9.8, 12.4
+// Requirement: R74
 func TestNextSAKIsTransmittedWithWhenAllLivePeersReceive(t *testing.T) {
 	w, m, p := serving(t)
 	w.Run(5 * time.Second)
@@ -292,7 +309,8 @@ func TestNextSAKIsTransmittedWithWhenAllLivePeersReceive(t *testing.T) {
 	}
 }
 
-// Clause: 802.1X-2020 9.8, 12.4 (R74)
+// Clause: 802.1X-2020 9.8, 12.4
+// Requirement: R74
 func TestNextSAKIsTransmittedWithAfterLifeTimeWhateverPeersReport(t *testing.T) {
 	w, m, p := serving(t, suites(secy.GCMAES128))
 	w.Run(5 * time.Second)
@@ -305,7 +323,8 @@ func TestNextSAKIsTransmittedWithAfterLifeTimeWhateverPeersReport(t *testing.T) 
 	}
 }
 
-// Clause: 802.1X-2020 9.6.1, 9.8 (R71)
+// Clause: 802.1X-2020 9.6.1, 9.8
+// Requirement: R71
 func TestPeerThatCannotOrWillNotSecureGetsADistributedSAKOfLength0(t *testing.T) {
 	for name, alter := range map[string]func(*mkatest.Peer){
 		"not desired":   func(p *mkatest.Peer) { p.Desired = false },
@@ -324,7 +343,8 @@ func TestPeerThatCannotOrWillNotSecureGetsADistributedSAKOfLength0(t *testing.T)
 	}
 }
 
-// Clause: 802.1X-2020 9.6.1 (R71)
+// Clause: 802.1X-2020 9.6.1
+// Requirement: R71
 func TestKeyServerWithoutCapabilityDistributesLength0(t *testing.T) {
 	w := newWorld(t)
 	_, p := w.kay(2, func(c *mka.Config) { c.Capability = secy.CapabilityNone }), w.peer(1)
@@ -335,7 +355,8 @@ func TestKeyServerWithoutCapabilityDistributesLength0(t *testing.T) {
 	}
 }
 
-// Clause: 802.1X-2020 9.8, 11.11.3 (R72)
+// Clause: 802.1X-2020 9.8, 11.11.3
+// Requirement: R72
 func TestOffsetIsTheConfiguredOneLimitedByTheLeastCapability(t *testing.T) {
 	for _, c := range []struct {
 		suite      secy.CipherSuite
@@ -364,7 +385,8 @@ func TestOffsetIsTheConfiguredOneLimitedByTheLeastCapability(t *testing.T) {
 	}
 }
 
-// Clause: 802.1X-2020 11.11.3, 802.1AE-2018 14.7 (R72)
+// Clause: 802.1X-2020 11.11.3, 802.1AE-2018 14.7
+// Requirement: R72
 func TestXPNSuiteIsNotChosenWithAnOffsetThatItLacks(t *testing.T) {
 	for _, o := range []secy.ConfidentialityOffset{secy.Offset30, secy.Offset50} {
 		_, m, _ := serving(t, offset(o))

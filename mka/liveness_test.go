@@ -18,7 +18,8 @@ func alone(t *testing.T, edit ...func(*mka.Config)) (*world, *mkatest.Member, *m
 	return w, m, p
 }
 
-// Clause: 802.1X-2020 9.4.3 (R39, R40)
+// Clause: 802.1X-2020 9.4.3
+// Requirement: R39, R40
 func TestPeerIsLiveOnceItListsOneOfTheLastTwoMessageNumbers(t *testing.T) {
 	live := func(mi eapol.MI, mn eapol.MN) func(*eapol.MKPDU) {
 		return func(m *eapol.MKPDU) {
@@ -49,7 +50,8 @@ func TestPeerIsLiveOnceItListsOneOfTheLastTwoMessageNumbers(t *testing.T) {
 	}
 }
 
-// Clause: 802.1X-2020 9.4.3 (R39)
+// Clause: 802.1X-2020 9.4.3
+// Requirement: R39
 func TestPeerThatListsMessageNumber0ProvesNothing(t *testing.T) {
 	w := newWorld(t)
 	m, p := w.kay(2), w.peer(1) // has sent MN 1: 0 would be the last but one
@@ -59,7 +61,8 @@ func TestPeerThatListsMessageNumber0ProvesNothing(t *testing.T) {
 	}
 }
 
-// Clause: 802.1X-2020 9.4.2, 9.4.3 (R40)
+// Clause: 802.1X-2020 9.4.2, 9.4.3
+// Requirement: R40
 func TestListedMessageNumberThatWasNeverSentTakesANewMI(t *testing.T) {
 	_, m, p := alone(t)
 	mi := m.MI()
@@ -69,7 +72,8 @@ func TestListedMessageNumberThatWasNeverSentTakesANewMI(t *testing.T) {
 	}
 }
 
-// Clause: 802.1X-2020 9.4.2 (R41)
+// Clause: 802.1X-2020 9.4.2
+// Requirement: R41
 func TestMessageNumberThatDoesNotGrowIsAReplay(t *testing.T) {
 	for name, again := range map[string]func(p *mkatest.Peer){
 		"equal": func(p *mkatest.Peer) { p.MN-- },
@@ -88,7 +92,8 @@ func TestMessageNumberThatDoesNotGrowIsAReplay(t *testing.T) {
 	}
 }
 
-// Clause: 802.1X-2020 9.4.2 (R41)
+// Clause: 802.1X-2020 9.4.2
+// Requirement: R41
 func TestKnownMIUnderAnotherSCIIsAReplay(t *testing.T) {
 	_, m, p := alone(t)
 	p.Tell(m)
@@ -97,7 +102,8 @@ func TestKnownMIUnderAnotherSCIIsAReplay(t *testing.T) {
 	})
 }
 
-// Clause: 802.1X-2020 9.4.2 (R42)
+// Clause: 802.1X-2020 9.4.2
+// Requirement: R42
 func TestOurMIInAnothersMKPDUTakesANewMI(t *testing.T) {
 	w, m, p := alone(t)
 	mi := m.MI()
@@ -108,7 +114,8 @@ func TestOurMIInAnothersMKPDUTakesANewMI(t *testing.T) {
 	}
 }
 
-// Clause: 802.1X-2020 9.4.2 (R42)
+// Clause: 802.1X-2020 9.4.2
+// Requirement: R42
 func TestOthersCannotMakeOurMIChangeMoreThanOnceASecond(t *testing.T) {
 	w, m, p := alone(t)
 	for range 100 {
@@ -120,7 +127,8 @@ func TestOthersCannotMakeOurMIChangeMoreThanOnceASecond(t *testing.T) {
 	}
 }
 
-// Clause: 802.1X-2020 9.4.3, 11.11.2 (R43)
+// Clause: 802.1X-2020 9.4.3, 11.11.2
+// Requirement: R43
 func TestOurSCIInAReceivedMKPDUIsDiscarded(t *testing.T) {
 	_, m, p := alone(t)
 	wantDiscard(t, m, eapol.DiscardOwnSCI, func() {
@@ -131,7 +139,8 @@ func TestOurSCIInAReceivedMKPDUIsDiscarded(t *testing.T) {
 	}
 }
 
-// Clause: 802.1X-2020 9.4.3 (R44)
+// Clause: 802.1X-2020 9.4.3
+// Requirement: R44
 func TestListsCarryTheLatestMessageNumberOfEachPeer(t *testing.T) {
 	w, m, p := serving(t)
 	q := w.peer(3)
@@ -156,7 +165,8 @@ func lostAfter(w *world, m *mkatest.Member, sci secy.SCI) time.Duration {
 	return w.Now.Sub(from)
 }
 
-// Clause: 802.1X-2020 9.4.3 (R45)
+// Clause: 802.1X-2020 9.4.3
+// Requirement: R45
 func TestSilentLivePeerIsLostAfterLifeTime(t *testing.T) {
 	w, m, p := serving(t)
 	p.Tell(m)
@@ -169,7 +179,8 @@ func TestSilentLivePeerIsLostAfterLifeTime(t *testing.T) {
 	}
 }
 
-// Clause: 802.1X-2020 9.4.2, 9.4.3 (R45)
+// Clause: 802.1X-2020 9.4.2, 9.4.3
+// Requirement: R45
 func TestReplayedFramesDoNotProlongALife(t *testing.T) {
 	w, m, p := serving(t)
 	frame := p.Next()
@@ -184,7 +195,8 @@ func TestReplayedFramesDoNotProlongALife(t *testing.T) {
 	}
 }
 
-// Clause: 802.1X-2020 9.4.3 (R46)
+// Clause: 802.1X-2020 9.4.3
+// Requirement: R46
 func TestLivePeerThatStopsListingUsIsLostAfterLifeTime(t *testing.T) {
 	w, m, p := serving(t)
 	p.Tell(m)
@@ -197,7 +209,8 @@ func TestLivePeerThatStopsListingUsIsLostAfterLifeTime(t *testing.T) {
 	}
 }
 
-// Clause: 802.1X-2020 9.4.3 (R46)
+// Clause: 802.1X-2020 9.4.3
+// Requirement: R46
 func TestLivePeerWhoseListIsOlderThanLifeTimeIsLost(t *testing.T) {
 	w, m, p := serving(t)
 	w.Run(10 * time.Second)
@@ -212,7 +225,8 @@ func TestLivePeerWhoseListIsOlderThanLifeTimeIsLost(t *testing.T) {
 	}
 }
 
-// Clause: 802.1X-2020 9.4.3 (R46)
+// Clause: 802.1X-2020 9.4.3
+// Requirement: R46
 func TestLivePeerWhoseListIsAFewHellosOldStaysLive(t *testing.T) {
 	w, m, p := serving(t)
 	p.Hush()
@@ -227,7 +241,8 @@ func TestLivePeerWhoseListIsAFewHellosOldStaysLive(t *testing.T) {
 	}
 }
 
-// Clause: 802.1X-2020 9.4.3 (R47)
+// Clause: 802.1X-2020 9.4.3
+// Requirement: R47
 func TestSilentPotentialPeerIsRemovedAfterLifeTime(t *testing.T) {
 	w, m, p := alone(t)
 	p.Tell(m, listingNobody)
@@ -239,7 +254,8 @@ func TestSilentPotentialPeerIsRemovedAfterLifeTime(t *testing.T) {
 	}
 }
 
-// Clause: 802.1X-2020 9.4.3, 9.8 (R48)
+// Clause: 802.1X-2020 9.4.3, 9.8
+// Requirement: R48
 func TestRestartedPeerReplacesItsFormerLifeWithinTwoHellos(t *testing.T) {
 	w, m, p := serving(t)
 	w.Run(10 * time.Second)
@@ -258,7 +274,8 @@ func TestRestartedPeerReplacesItsFormerLifeWithinTwoHellos(t *testing.T) {
 	}
 }
 
-// Clause: 802.1X-2020 9.4.3 (R48)
+// Clause: 802.1X-2020 9.4.3
+// Requirement: R48
 func TestRestartedPeerDoesNotReplaceItsFormerLifeBeforeProof(t *testing.T) {
 	_, m, p := serving(t)
 	former := p.MI
@@ -273,7 +290,8 @@ func TestRestartedPeerDoesNotReplaceItsFormerLifeBeforeProof(t *testing.T) {
 	}
 }
 
-// Clause: 802.1X-2020 9.4.3 (R49)
+// Clause: 802.1X-2020 9.4.3
+// Requirement: R49
 func TestNothingIsMadeOfWhatAPotentialPeerSays(t *testing.T) {
 	_, m, p := alone(t)
 	p.Priority = 0
@@ -287,7 +305,8 @@ func TestNothingIsMadeOfWhatAPotentialPeerSays(t *testing.T) {
 	}
 }
 
-// Clause: 802.1X-2020 9.4.3, 9.8 (R49, R61)
+// Clause: 802.1X-2020 9.4.3, 9.8
+// Requirement: R49, R61
 func TestDistributedSAKOfAPotentialPeerIsDiscarded(t *testing.T) {
 	_, m, p := alone(t)
 	p.Priority = 0
@@ -298,7 +317,8 @@ func TestDistributedSAKOfAPotentialPeerIsDiscarded(t *testing.T) {
 	}
 }
 
-// Clause: 802.1X-2020 9.4.2 (R43): what an earlier life of a peer has said is a replay, however recent
+// Clause: 802.1X-2020 9.4.2: what an earlier life of a peer has said is a replay, however recent
+// Requirement: R43
 func TestLastMKPDUOfAPeerThatRestartedDoesNotBringItBack(t *testing.T) {
 	_, m, p := serving(t)
 	old := p.Next()

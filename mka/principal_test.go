@@ -40,9 +40,12 @@ func second(standby bool) mka.ParticipantAdded {
 
 // begins takes the second key from standby, ends the first to it.
 func begins() mka.ParticipantChanged { return mka.ParticipantChanged{CKN: mkatest.CKN(ckn2), Rank: 1} }
-func ends() mka.ParticipantChanged   { return mka.ParticipantChanged{CKN: mkatest.CKN(ckn), Standby: true} }
+func ends() mka.ParticipantChanged {
+	return mka.ParticipantChanged{CKN: mkatest.CKN(ckn), Standby: true}
+}
 
 // Clause: 802.1X-2020 9.3.2: members have Life Time to become live in the successor before its SAK is distributed
+// Requirement: R101
 func TestSuccessorOfAKeyWaitsLifeTimeAndLosesNothing(t *testing.T) {
 	w, members := group(t, 3)
 	for _, m := range members[:2] {
@@ -178,6 +181,7 @@ func TestFallbackIsNotUsedAtTheStartWhenAPrimaryWorks(t *testing.T) {
 
 // Clause: none; design: a fallback takes over when the primary has no live peer, and hands back, without a frame lost,
 // whichever side has broken the primary.
+// Requirement: R102
 func TestFallbackTakesOverAndHandsBackWithoutAGap(t *testing.T) {
 	for name, broken := range map[string][]int{"key server": {0}, "follower": {1}, "both, one after the other": {1, 0}} {
 		t.Run(name, func(t *testing.T) {

@@ -22,7 +22,8 @@ func TestFollowersThatLostEachOtherAreConnectedAgain(t *testing.T) {
 	w.connected(members...)
 }
 
-// Clause: 802.1X-2020 9.10 (R86): a lowest PN is raised only where there is a receive SA
+// Clause: 802.1X-2020 9.10: a lowest PN is raised only where there is a receive SA
+// Requirement: R86
 func TestFollowersThatLostEachOtherOrderNothingForTheSAsThatAreGone(t *testing.T) {
 	w, members := group(t, 3, delayProtect)
 	b, c := members[1], members[2]
@@ -47,7 +48,8 @@ func TestGroupIsConnectedAfterTroubleWithoutARekey(t *testing.T) {
 	}
 }
 
-// Clause: 802.1X-2020 12.4 (R94)
+// Clause: 802.1X-2020 12.4
+// Requirement: R94
 func TestReceiveSAThatTheSecYRefusesLeavesNoDirectionDead(t *testing.T) {
 	for _, kind := range []secy.OpKind{secy.OpCreateReceiveSA, secy.OpCreateReceiveSC} {
 		t.Run(kind.String(), func(t *testing.T) {
@@ -59,7 +61,8 @@ func TestReceiveSAThatTheSecYRefusesLeavesNoDirectionDead(t *testing.T) {
 	}
 }
 
-// Clause: 802.1X-2020 12.4 (R94)
+// Clause: 802.1X-2020 12.4
+// Requirement: R94
 func TestSecYThatRefusesItsSettingsIsNotSaidToBeSecured(t *testing.T) {
 	w, m, p := following(t, secy.GCMAES128)
 	w.Run(5 * time.Second)
@@ -77,7 +80,8 @@ func TestSecYThatRefusesItsSettingsIsNotSaidToBeSecured(t *testing.T) {
 	}
 }
 
-// Clause: 802.1X-2020 12.4 (R94)
+// Clause: 802.1X-2020 12.4
+// Requirement: R94
 func TestControlledPortThatTheSecYDidNotOpenIsOpenedLater(t *testing.T) {
 	w := newWorld(t)
 	a, b := w.kay(1), w.kay(2)
@@ -85,7 +89,8 @@ func TestControlledPortThatTheSecYDidNotOpenIsOpenedLater(t *testing.T) {
 	w.connected(a, b)
 }
 
-// Clause: 802.1X-2020 9.5 (R56)
+// Clause: 802.1X-2020 9.5
+// Requirement: R56
 func TestMembersThatAllHavePriority255AreToldOfOnce(t *testing.T) {
 	w := newWorld(t)
 	a, b := w.kay(1, priority(255)), w.kay(2, priority(255))
@@ -97,7 +102,8 @@ func TestMembersThatAllHavePriority255AreToldOfOnce(t *testing.T) {
 	}
 }
 
-// Clause: 802.1X-2020 9.6.1, 9.8 (R71)
+// Clause: 802.1X-2020 9.6.1, 9.8
+// Requirement: R71
 func TestPeerThatWantsMACsecAgainIsSecuredAgain(t *testing.T) {
 	w, m, p := serving(t)
 	p.Desired = false
@@ -124,7 +130,8 @@ func TestLivePeerThatDropsItsKeyIsOfferedItAgainBeforeItsSuiteIsJudged(t *testin
 	}
 }
 
-// Clause: 802.1X-2020 9.4.6 (R52)
+// Clause: 802.1X-2020 9.4.6
+// Requirement: R52
 func TestChangeOfMIDoesNotBreakMinGap(t *testing.T) {
 	w := newWorld(t)
 	m, listener, p := w.kay(1), w.peer(2), w.peer(3)
@@ -158,7 +165,8 @@ func TestKeyOfARemovedParticipantIsNotInstalledLater(t *testing.T) {
 	}
 }
 
-// Clause: 802.1X-2020 9.10.1, 12.4 (R89): a port that must be secure neither sends nor takes frames in clear
+// Clause: 802.1X-2020 9.10.1, 12.4: a port that must be secure neither sends nor takes frames in clear
+// Requirement: R89
 func TestMustSecureNeverReportsPlainTrafficBeforeItIsSecured(t *testing.T) {
 	w := newWorld(t)
 	_, p := w.kay(2), w.peer(1)
@@ -257,7 +265,8 @@ func TestMemberThatReportsExhaustionForEveryKeyGetsOneALifeTime(t *testing.T) {
 	}
 }
 
-// Clause: 802.1X-2020 9.10 (R86): a lowest PN is raised only where there is a receive SA
+// Clause: 802.1X-2020 9.10: a lowest PN is raised only where there is a receive SA
+// Requirement: R86
 func TestLowestPNOfAKeyThatWeDoNotReceiveItsSenderWithIsNotEnforced(t *testing.T) {
 	w, m, p := following(t, secy.GCMAES128)
 	addSecond(m, mka.Primary)

@@ -11,7 +11,8 @@ import (
 	"mkad/secy"
 )
 
-// Clause: 802.1X-2020 9.8 (R70)
+// Clause: 802.1X-2020 9.8
+// Requirement: R70
 func TestRekeyRequestMakesOneSAK(t *testing.T) {
 	w, members := group(t, 2)
 	made := members[0].Count(mka.EventSAKGenerated)
@@ -22,7 +23,8 @@ func TestRekeyRequestMakesOneSAK(t *testing.T) {
 	}
 }
 
-// Clause: 802.1X-2020 9.8 (R70)
+// Clause: 802.1X-2020 9.8
+// Requirement: R70
 func TestRekeyRequestToAnyoneElseIsAnError(t *testing.T) {
 	w, members := group(t, 2)
 	lonely := w.kay(9)
@@ -34,7 +36,8 @@ func TestRekeyRequestToAnyoneElseIsAnError(t *testing.T) {
 	}
 }
 
-// Clause: 802.1X-2020 9.8 (R70)
+// Clause: 802.1X-2020 9.8
+// Requirement: R70
 func TestSAKLifetimeMakesANewSAKEachTime(t *testing.T) {
 	w, members := group(t, 2, func(c *mka.Config) { c.SAKLifetime = time.Minute })
 	made := members[0].Count(mka.EventSAKGenerated)
@@ -48,7 +51,8 @@ func TestSAKLifetimeMakesANewSAKEachTime(t *testing.T) {
 	}
 }
 
-// Clause: 802.1X-2020 9.8 (R70)
+// Clause: 802.1X-2020 9.8
+// Requirement: R70
 func TestWithoutSAKLifetimeOneSAKServesForEver(t *testing.T) {
 	w, members := group(t, 2)
 	made := members[0].Count(mka.EventSAKGenerated)
@@ -66,7 +70,8 @@ func exhaustion(suite secy.CipherSuite) secy.PN {
 	return 0xc0000000
 }
 
-// Clause: 802.1X-2020 9.8 (R69)
+// Clause: 802.1X-2020 9.8
+// Requirement: R69
 func TestPacketNumbersOfAnyMemberThatRunOutMakeOneSAK(t *testing.T) {
 	for _, suite := range []secy.CipherSuite{secy.GCMAES128, secy.GCMAESXPN256} {
 		for who, name := range []string{"the key server", "a follower"} {
@@ -92,7 +97,8 @@ func TestPacketNumbersOfAnyMemberThatRunOutMakeOneSAK(t *testing.T) {
 	}
 }
 
-// Clause: 802.1X-2020 9.8 (R69)
+// Clause: 802.1X-2020 9.8
+// Requirement: R69
 func TestLowestPNInEitherSlotOfAPeersReportCounts(t *testing.T) {
 	for name, inOld := range map[string]bool{"latest": false, "old": true} {
 		t.Run(name, func(t *testing.T) {
@@ -117,7 +123,8 @@ func TestLowestPNInEitherSlotOfAPeersReportCounts(t *testing.T) {
 	}
 }
 
-// Clause: 802.1X-2020 9.8, 11.11.3 (R69, R87)
+// Clause: 802.1X-2020 9.8, 11.11.3
+// Requirement: R69, R87
 func TestUpperHalfOfAPeersLowestPNCounts(t *testing.T) {
 	w, m, p := serving(t, suites(secy.GCMAESXPN128))
 	w.Run(5 * time.Second)
@@ -134,7 +141,8 @@ func TestUpperHalfOfAPeersLowestPNCounts(t *testing.T) {
 	}
 }
 
-// Clause: 802.1X-2020 9.8 (R69)
+// Clause: 802.1X-2020 9.8
+// Requirement: R69
 func TestExhaustedTransmitSAMakesANewSAK(t *testing.T) {
 	w, members := group(t, 2, suites(secy.GCMAES128))
 	m, key := members[1], members[1].SecY.Tx
@@ -147,7 +155,8 @@ func TestExhaustedTransmitSAMakesANewSAK(t *testing.T) {
 	}
 }
 
-// Clause: 802.1X-2020 9.8 (R68)
+// Clause: 802.1X-2020 9.8
+// Requirement: R68
 func TestNoKeyIdentifierComesTwice(t *testing.T) {
 	w, members := group(t, 2)
 	seen := map[eapol.KI]bool{}
@@ -197,7 +206,8 @@ func TestSAKThatFollowsAnotherAtOnceLeavesNoGap(t *testing.T) {
 	}
 }
 
-// Clause: 802.1X-2020 9.8 (R70): a lifetime that ends in the hold-off makes one SAK after it
+// Clause: 802.1X-2020 9.8: a lifetime that ends in the hold-off makes one SAK after it
+// Requirement: R70
 func TestSAKLifetimeShorterThanTheHoldOffWaitsForIt(t *testing.T) {
 	w, m, _ := serving(t, func(c *mka.Config) { c.SAKLifetime = 3 * time.Second })
 	q := w.peer(3)

@@ -10,7 +10,8 @@ import (
 	"mkad/secy"
 )
 
-// Clause: 802.1X-2020 9.10.1 (R83)
+// Clause: 802.1X-2020 9.10.1
+// Requirement: R83
 func TestEveryMKPDUAfterInstallationReportsTheKey(t *testing.T) {
 	w, _, p := serving(t)
 	sent := len(p.Received)
@@ -22,7 +23,8 @@ func TestEveryMKPDUAfterInstallationReportsTheKey(t *testing.T) {
 	}
 }
 
-// Clause: 802.1X-2020 9.10.1 (R84)
+// Clause: 802.1X-2020 9.10.1
+// Requirement: R84
 func TestKeyInServiceStandsInTheLatestSlot(t *testing.T) {
 	w, _, p := serving(t)
 	w.Run(10 * time.Second)
@@ -32,7 +34,8 @@ func TestKeyInServiceStandsInTheLatestSlot(t *testing.T) {
 	}
 }
 
-// Clause: 802.1X-2020 9.10.1, 12.4 (R83)
+// Clause: 802.1X-2020 9.10.1, 12.4
+// Requirement: R83
 func TestRekeyReportsTheNextKeyAsLatestAndTheFormerAsOld(t *testing.T) {
 	w, m, p := following(t, secy.GCMAES128)
 	w.Run(5 * time.Second)
@@ -50,7 +53,8 @@ func TestRekeyReportsTheNextKeyAsLatestAndTheFormerAsOld(t *testing.T) {
 	}
 }
 
-// Clause: 802.1X-2020 9.10.1 (R90)
+// Clause: 802.1X-2020 9.10.1
+// Requirement: R90
 func TestSAKUseIsInEveryMKPDUFromTheFirstLivePeerOn(t *testing.T) {
 	w := newWorld(t)
 	m, p := w.kay(2), w.peer(1)
@@ -66,7 +70,8 @@ func TestSAKUseIsInEveryMKPDUFromTheFirstLivePeerOn(t *testing.T) {
 	}
 }
 
-// Clause: 802.1X-2020 9.10.1 (R90)
+// Clause: 802.1X-2020 9.10.1
+// Requirement: R90
 func TestLivePeerWithoutSAKUseStaysLive(t *testing.T) {
 	w, m, p := serving(t)
 	p.Use.Present = false
@@ -76,7 +81,8 @@ func TestLivePeerWithoutSAKUseStaysLive(t *testing.T) {
 	}
 }
 
-// Clause: 802.1X-2020 9.10 (R85)
+// Clause: 802.1X-2020 9.10
+// Requirement: R85
 func TestLowestPNOf0ForAKeyInUseIsAccepted(t *testing.T) {
 	w, m, p := alone(t)
 	p.Tell(m)
@@ -89,7 +95,8 @@ func TestLowestPNOf0ForAKeyInUseIsAccepted(t *testing.T) {
 	}
 }
 
-// Clause: 802.1X-2020 9.10 (R85)
+// Clause: 802.1X-2020 9.10
+// Requirement: R85
 func TestOneKeyInBothSlotsCountsWithTheBitsOfBoth(t *testing.T) {
 	for name, alter := range map[string]func(*eapol.SAKUse){
 		"bits in Latest": func(s *eapol.SAKUse) { s.Old = eapol.KeyUse{KI: s.Latest.KI, AN: s.Latest.AN} },
@@ -109,7 +116,8 @@ func TestOneKeyInBothSlotsCountsWithTheBitsOfBoth(t *testing.T) {
 	}
 }
 
-// Clause: 802.1X-2020 9.10 (R85)
+// Clause: 802.1X-2020 9.10
+// Requirement: R85
 func TestLowestPNIsTheNextPNOfAHelloAgo(t *testing.T) {
 	w, m, p := serving(t, suites(secy.GCMAES128))
 	before := secy.PN(1)
@@ -125,7 +133,8 @@ func TestLowestPNIsTheNextPNOfAHelloAgo(t *testing.T) {
 	}
 }
 
-// Clause: 802.1X-2020 9.10 (R85)
+// Clause: 802.1X-2020 9.10
+// Requirement: R85
 func TestLowestPNNeverDecreases(t *testing.T) {
 	w, m, p := serving(t, suites(secy.GCMAES128))
 	m.SamplePN(m.SecY.Tx, 1000)
@@ -136,10 +145,17 @@ func TestLowestPNNeverDecreases(t *testing.T) {
 	}
 }
 
-// Clause: 802.1X-2020 9.10 (R85)
+// Clause: 802.1X-2020 9.10
+// Requirement: R85
 func TestEmptySlotsCarryLowestPN1WithDelayProtection(t *testing.T) {
-	w, _, p := serving(t, delayProtect)
+	w, m, p := serving(t, delayProtect)
+	addSecond(m, mka.Fallback)
+	q := w.AddPeer(3, ckn2, cak2()) // of a participant that has no key
+	q.Talk()
 	w.Run(10 * time.Second)
+	if u := q.Last().SAKUse; !u.Latest.KI.IsZero() || u.Latest.LPN != 1 || u.Old.LPN != 1 {
+		t.Errorf("without a key: latest %+v, old %+v", u.Latest, u.Old)
+	}
 	if u := p.Last().SAKUse; !u.DelayProtect || u.Latest.LPN != 1 || u.Old.LPN != 1 || !u.Old.KI.IsZero() {
 		t.Errorf("delay protect %t, latest %+v, old %+v", u.DelayProtect, u.Latest, u.Old)
 	}
@@ -155,7 +171,8 @@ func raises(r mkatest.Record, sci secy.SCI) (pns []secy.PN) {
 	return pns
 }
 
-// Clause: 802.1X-2020 9.10 (R86)
+// Clause: 802.1X-2020 9.10
+// Requirement: R86
 func TestDelayProtectionOfAPeerRaisesTheLowestPNOfItsReceiveSA(t *testing.T) {
 	for name, c := range map[string]struct {
 		suite secy.CipherSuite
@@ -178,7 +195,8 @@ func TestDelayProtectionOfAPeerRaisesTheLowestPNOfItsReceiveSA(t *testing.T) {
 	}
 }
 
-// Clause: 802.1X-2020 9.10 (R86)
+// Clause: 802.1X-2020 9.10
+// Requirement: R86
 func TestWithoutDelayProtectionTheLowestPNIsNotEnforced(t *testing.T) {
 	_, m, p := serving(t)
 	mark := m.Mark()
@@ -188,7 +206,8 @@ func TestWithoutDelayProtectionTheLowestPNIsNotEnforced(t *testing.T) {
 	}
 }
 
-// Clause: 802.1X-2020 9.10, 11.11.3 (R86)
+// Clause: 802.1X-2020 9.10, 11.11.3
+// Requirement: R86
 func TestLowestPNOfAnXPNKeyWithoutItsUpperHalfIsNotEnforced(t *testing.T) {
 	_, m, p := serving(t, suites(secy.GCMAESXPN128))
 	mark := m.Mark()
@@ -200,7 +219,8 @@ func TestLowestPNOfAnXPNKeyWithoutItsUpperHalfIsNotEnforced(t *testing.T) {
 	}
 }
 
-// Clause: 802.1X-2020 11.11.3 (R87)
+// Clause: 802.1X-2020 11.11.3
+// Requirement: R87
 func TestXPNSetCarriesTheUpperHalfOfTheLowestPN(t *testing.T) {
 	w, m, p := serving(t, suites(secy.GCMAESXPN256))
 	m.SamplePN(m.SecY.Tx, 3<<32)
@@ -212,7 +232,8 @@ func TestXPNSetCarriesTheUpperHalfOfTheLowestPN(t *testing.T) {
 	}
 }
 
-// Clause: 802.1X-2020 9.10.1 (R88)
+// Clause: 802.1X-2020 9.10.1
+// Requirement: R88
 func TestSAKUseOfAnUnknownKeyIsIgnored(t *testing.T) {
 	w, m, p := serving(t)
 	w.Run(5 * time.Second)
@@ -228,7 +249,8 @@ func TestSAKUseOfAnUnknownKeyIsIgnored(t *testing.T) {
 	}
 }
 
-// Clause: 802.1X-2020 9.10.1 (R88)
+// Clause: 802.1X-2020 9.10.1
+// Requirement: R88
 func TestSAKUseOfAnEarlierSessionDoesNotHinderLiveness(t *testing.T) {
 	_, m, p := alone(t)
 	mi := m.MI()
@@ -239,7 +261,8 @@ func TestSAKUseOfAnEarlierSessionDoesNotHinderLiveness(t *testing.T) {
 	}
 }
 
-// Clause: 802.1X-2020 9.10.1, 12.4 (R89)
+// Clause: 802.1X-2020 9.10.1, 12.4
+// Requirement: R89
 func TestPlainTxAndPlainRxFollowTheControlledPort(t *testing.T) {
 	t.Run("secured", func(t *testing.T) {
 		w, _, p := serving(t, shouldSecure)
@@ -307,8 +330,8 @@ func TestSAKUseIsEmptyWhereMACsecIsNotUsed(t *testing.T) {
 			p.Talk()
 			w.Run(5 * time.Second)
 			last := p.Last()
-			if u := last.SAKUse; setLen(p, last.Frame, 3) != 0 || u.PlainTx != c.clear || u.PlainRx != c.clear {
-				t.Errorf("reports %+v in %d octets, want none, plain %t", u, setLen(p, last.Frame, 3), c.clear)
+			if u := last.SAKUse; setLen(p, last.Frame, kindSAKUse) != 0 || u.PlainTx != c.clear || u.PlainRx != c.clear {
+				t.Errorf("reports %+v in %d octets, want none, plain %t", u, setLen(p, last.Frame, kindSAKUse), c.clear)
 			}
 		})
 	}
@@ -318,7 +341,7 @@ func TestSAKUseIsEmptyWhereMACsecIsNotUsed(t *testing.T) {
 	q.Desired = false // the other CA secures the port all the same
 	q.Talk()
 	w.Run(10 * time.Second)
-	if n := setLen(q, q.Last().Frame, 3); n != 40 {
+	if n := setLen(q, q.Last().Frame, kindSAKUse); n != 40 {
 		t.Errorf("beside a principal that secures the port: %d octets, want 40", n)
 	}
 }

@@ -21,7 +21,8 @@ func failing(kind secy.OpKind, times int) func(secy.Op) string {
 	}
 }
 
-// Clause: 802.1X-2020 12.4 (R94)
+// Clause: 802.1X-2020 12.4
+// Requirement: R94
 func TestRefusedOrderIsToldWithItsReason(t *testing.T) {
 	w := newWorld(t)
 	m, p := w.kay(2), w.peer(1)
@@ -39,7 +40,8 @@ func TestRefusedOrderIsToldWithItsReason(t *testing.T) {
 	t.Error("not told")
 }
 
-// Clause: 802.1X-2020 12.4 (R94)
+// Clause: 802.1X-2020 12.4
+// Requirement: R94
 func TestKeyServerRecoversFromASecYThatRefuses(t *testing.T) {
 	for _, kind := range []secy.OpKind{secy.OpConfigure, secy.OpCreateTransmitSA, secy.OpEnableReceive,
 		secy.OpEnableTransmit} {
@@ -54,7 +56,8 @@ func TestKeyServerRecoversFromASecYThatRefuses(t *testing.T) {
 	}
 }
 
-// Clause: 802.1X-2020 12.4 (R94)
+// Clause: 802.1X-2020 12.4
+// Requirement: R94
 func TestFollowerRecoversFromASecYThatRefusesByBecomingANewMember(t *testing.T) {
 	for _, kind := range []secy.OpKind{secy.OpConfigure, secy.OpCreateTransmitSA, secy.OpEnableReceive,
 		secy.OpEnableTransmit} {
@@ -70,7 +73,8 @@ func TestFollowerRecoversFromASecYThatRefusesByBecomingANewMember(t *testing.T) 
 	}
 }
 
-// Clause: 802.1X-2020 12.4 (R94)
+// Clause: 802.1X-2020 12.4
+// Requirement: R94
 func TestSettingsInClearThatTheSecYRefusedAreGivenAgain(t *testing.T) {
 	w := newWorld(t)
 	m := w.Add("kay 1", func() mka.Config { c := mkatest.Config(1); shouldSecure(&c); return c }())
@@ -82,7 +86,8 @@ func TestSettingsInClearThatTheSecYRefusedAreGivenAgain(t *testing.T) {
 	}
 }
 
-// Clause: 802.1X-2020 12.4 (R94)
+// Clause: 802.1X-2020 12.4
+// Requirement: R94
 func TestRekeyThatTheSecYRefusesLeavesTheOldSAKInServiceUntilTheNextOne(t *testing.T) {
 	for _, kind := range []secy.OpKind{secy.OpCreateTransmitSA, secy.OpEnableReceive, secy.OpEnableTransmit} {
 		t.Run(kind.String(), func(t *testing.T) {
@@ -99,7 +104,8 @@ func TestRekeyThatTheSecYRefusesLeavesTheOldSAKInServiceUntilTheNextOne(t *testi
 	}
 }
 
-// Clause: 802.1X-2020 12.4 (R94)
+// Clause: 802.1X-2020 12.4
+// Requirement: R94
 func TestSecYThatRefusesForEverIsAskedLessAndLess(t *testing.T) {
 	w := newWorld(t)
 	m, p := w.kay(2), w.peer(1)

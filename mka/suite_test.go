@@ -28,7 +28,8 @@ func offers(p *mkatest.Peer) (all []secy.CipherSuite, at []mka.Time) {
 	return all, at
 }
 
-// Clause: 802.1X-2020 11.12.3 (R73)
+// Clause: 802.1X-2020 11.12.3
+// Requirement: R73
 func TestKeyServerTakesTheFirstOfItsSuitesThatAllAnnouncersHave(t *testing.T) {
 	for _, c := range []struct {
 		name string
@@ -57,7 +58,8 @@ func TestKeyServerTakesTheFirstOfItsSuitesThatAllAnnouncersHave(t *testing.T) {
 	}
 }
 
-// Clause: 802.1X-2020 11.12.3 (R73)
+// Clause: 802.1X-2020 11.12.3
+// Requirement: R73
 func TestNoSuiteInCommonMakesNoSAKAndIsToldOnce(t *testing.T) {
 	w := newWorld(t)
 	m, p := w.kay(2, suites(secy.GCMAESXPN256)), w.peer(1)
@@ -69,7 +71,8 @@ func TestNoSuiteInCommonMakesNoSAKAndIsToldOnce(t *testing.T) {
 	}
 }
 
-// Clause: 802.1X-2020 11.12.3 (R73)
+// Clause: 802.1X-2020 11.12.3
+// Requirement: R73
 func TestSuiteThatIsAnnouncedLaterIsUsed(t *testing.T) {
 	w := newWorld(t)
 	m, p := w.kay(2, suites(secy.GCMAESXPN256)), w.peer(1)
@@ -81,7 +84,8 @@ func TestSuiteThatIsAnnouncedLaterIsUsed(t *testing.T) {
 	w.until("secured", time.Second, m.KaY.Secured)
 }
 
-// Clause: 802.1X-2020 11.12.3 (R73)
+// Clause: 802.1X-2020 11.12.3
+// Requirement: R73
 func TestOwnSuitesAreAnnouncedInTheOrderOfTheList(t *testing.T) {
 	own := []secy.CipherSuite{secy.GCMAES256, secy.GCMAESXPN128, secy.GCMAES128}
 	_, _, p := serving(t, suites(own...))

@@ -22,6 +22,8 @@ var (
 	integrity = Offer{Backend: BackendPHY, Available: true, Suites: all, Capability: secy.CapabilityIntegrity}
 )
 
+// Clause: none; design: a port gets a SecY that can do what it asks
+// Requirement: R110
 func TestChoice(t *testing.T) {
 	every := Need{Suites: []secy.CipherSuite{secy.GCMAESXPN256, secy.GCMAES128}, Offset: secy.Offset0}
 	for name, c := range map[string]struct {

@@ -61,6 +61,7 @@ func invertBits(bits byte) func(byte) byte { return func(b byte) byte { return b
 func become(value byte) func(byte) byte    { return func(byte) byte { return value } }
 
 // Clause: 802.1AE-2018 10.6, 10.7.9
+// Requirement: R108
 func TestOneFrameMovesTheCountersOfItsRowOnly(t *testing.T) {
 	const tci, sl, sciEnd = addressesLen + 2, addressesLen + 3, addressesLen + longTagLen - 1
 	ok := PN(1000) // the receiver's lowest acceptable packet number

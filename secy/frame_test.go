@@ -97,9 +97,13 @@ func TestFramesPassUnchangedInClear(t *testing.T) {
 		t.Errorf("frame in clear is %x", wire)
 	}
 	deliver(t, s, wire, userFrame(100))
+	least := userFrame(etherTypeLen) // an EtherType and no more
+	deliver(t, s, least, least)
+	drop(t, s, least[:len(least)-1])
 }
 
 // Clause: 802.1AE-2018 9.5
+// Requirement: R106
 func TestEndStationBitIsSetOnlyWhereTrue(t *testing.T) {
 	tests := []struct {
 		name string

@@ -19,6 +19,7 @@ func (w *slowWindow) add(pn PN) {
 }
 
 // Inside the replay window a frame seen before is refused, which goes beyond the standard.
+// Requirement: R109
 func TestReplayWindowAgreesWithItsSlowTwin(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var window replayWindow
@@ -80,6 +81,7 @@ func numbered(t testing.TB, suite CipherSuite, pn PN) []byte {
 }
 
 // Clause: 802.1AE-2018 10.6, 10.7.8
+// Requirement: R109
 func TestReplayWindowAcceptsAndDropsAtItsEdges(t *testing.T) {
 	tests := []struct {
 		name   string
@@ -118,6 +120,7 @@ func TestReplayWindowAcceptsAndDropsAtItsEdges(t *testing.T) {
 }
 
 // Clause: 802.1AE-2018 10.6
+// Requirement: R109
 func TestFrameWithABadICVDoesNotMoveTheWindow(t *testing.T) {
 	for _, window := range []uint32{0, 64} {
 		set := strict(GCMAES128)
@@ -148,6 +151,7 @@ func TestWithoutReplayProtectionARepeatedFramePasses(t *testing.T) {
 }
 
 // Clause: 802.1AE-2018 10.6.2
+// Requirement: R99
 func TestExtendedPacketNumbersCross2To32OnReception(t *testing.T) {
 	s := bob(t, strict(GCMAESXPN128))
 	order(t, s, Op{Kind: OpRaiseLowestPN, SCI: aliceSCI, Key: keyA, PN: 0xffffff00})

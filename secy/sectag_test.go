@@ -7,6 +7,7 @@ import (
 )
 
 // Clause: 802.1AE-2018 9.3 to 9.9
+// Requirement: R106
 func TestSecTAGIsReadAndWritten(t *testing.T) {
 	tests := []struct {
 		name string
@@ -40,6 +41,7 @@ func TestSecTAGIsReadAndWritten(t *testing.T) {
 }
 
 // Clause: 802.1AE-2018 9.12
+// Requirement: R106
 func TestSecTAGThatIsNoneIsRefused(t *testing.T) {
 	tests := []struct{ name, wire string }{
 		{"V", "88e5800000000001"},
@@ -66,6 +68,7 @@ func TestSecTAGThatIsNoneIsRefused(t *testing.T) {
 }
 
 // Clause: 802.1AE-2018 9.7
+// Requirement: R106
 func TestShortLengthIsSetBelow48Octets(t *testing.T) {
 	for n, want := range map[int]uint8{2: 2, 47: 47, 48: 0, 49: 0, 1500: 0} {
 		wire := protect(t, alice(t, strict(GCMAES128)), userFrame(n))
@@ -76,6 +79,7 @@ func TestShortLengthIsSetBelow48Octets(t *testing.T) {
 }
 
 // Clause: 802.1AE-2018 9.12
+// Requirement: R106
 func TestLengthOfAFrameMustAgreeWithSL(t *testing.T) {
 	tests := []struct {
 		name     string

@@ -16,6 +16,7 @@ func keyIdentifier(kn ...byte) (key KeyID) {
 }
 
 // Clause: 802.1AE-2018 10.7.8
+// Requirement: R98
 func TestSaltMixesTheKeyNumberIntoTheMemberIdentifier(t *testing.T) {
 	tests := []struct {
 		kn   []byte
@@ -34,6 +35,7 @@ func TestSaltMixesTheKeyNumberIntoTheMemberIdentifier(t *testing.T) {
 }
 
 // Clause: 802.1AE-2018 14.5, 14.7
+// Requirement: R98
 func TestNonceIsMadeOfThePacketNumber(t *testing.T) {
 	tests := []struct {
 		suite CipherSuite
@@ -60,6 +62,7 @@ func TestNonceIsMadeOfThePacketNumber(t *testing.T) {
 }
 
 // Clause: 802.1AE-2018 10.6.2
+// Requirement: R99
 func TestUpperHalfOfAPacketNumberIsRecovered(t *testing.T) {
 	tests := []struct {
 		lowest PN
@@ -84,6 +87,7 @@ func TestUpperHalfOfAPacketNumberIsRecovered(t *testing.T) {
 }
 
 // Clause: 802.1AE-2018 10.6.2
+// Requirement: R99
 func TestPacketNumberUpTo2To31AheadIsRecovered(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		lowest := PN(rapid.Uint64Range(1, 1<<63).Draw(t, "lowest"))

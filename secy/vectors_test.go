@@ -117,6 +117,7 @@ func (v *vector) receiver(t testing.TB) *SecY {
 }
 
 // Clause: 802.1AE-2018 10.5
+// Requirement: R98, R107
 func TestProtectMakesThePublishedFrames(t *testing.T) {
 	for _, v := range vectors(t) {
 		t.Run(v.name, func(t *testing.T) {
@@ -128,6 +129,7 @@ func TestProtectMakesThePublishedFrames(t *testing.T) {
 }
 
 // Clause: 802.1AE-2018 10.6
+// Requirement: R98, R107
 func TestVerifyOpensThePublishedFrames(t *testing.T) {
 	for _, v := range vectors(t) {
 		t.Run(v.name, func(t *testing.T) {
@@ -137,6 +139,7 @@ func TestVerifyOpensThePublishedFrames(t *testing.T) {
 }
 
 // Clause: 802.1AE-2018 10.6
+// Requirement: R107
 func TestEverySingleBitFlipIsDropped(t *testing.T) {
 	for _, v := range vectors(t) {
 		t.Run(v.name, func(t *testing.T) {
@@ -152,6 +155,7 @@ func TestEverySingleBitFlipIsDropped(t *testing.T) {
 }
 
 // Clause: 802.1AE-2018 14.5, 14.7
+// Requirement: R107
 func TestThereAreVectorsOfEverySuiteAndOffset(t *testing.T) {
 	all := vectors(t)
 	for _, suite := range CipherSuites {

@@ -65,6 +65,8 @@ func TestGoodConfigurationsGiveTheseWarnings(t *testing.T) {
 	compareProblems(t, "good", 5, false, loadProblems)
 }
 
+// Clause: none; design: every mistake is told with its file, line, key and remedy
+// Requirement: R18
 func TestBrokenKeyFilesGiveTheseProblems(t *testing.T) {
 	compareProblems(t, "keys-bad", 40, true, loadKeyProblems)
 }

@@ -218,6 +218,8 @@ func TestKeysOfARefusedFileAreWiped(t *testing.T) {
 // digits is a CAK with marks of its own, which stand in no message.
 const digits = "d1e9f0a7b3c58246d1e9f0a7b3c58246"
 
+// Clause: none; design: keys never in an error
+// Requirement: R18
 func TestNoProblemShowsADigitOfAKey(t *testing.T) {
 	// Whatever mistake is made around it: each of these writes the key somewhere.
 	shapes := []string{

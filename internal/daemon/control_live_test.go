@@ -571,6 +571,7 @@ func TestCheckListsEveryProblemWithItsLine(t *testing.T) {
 }
 
 // Clause: 802.1X-2020 12.4 (connect of Figure 12-2)
+// Requirement: R105
 func TestShouldSecureIsInClearUntilThereIsAPeer(t *testing.T) {
 	t.Parallel()
 	l := newLink(t, released, "", "policy = \"should-secure\"\non_exit = \"remove\"")

@@ -203,6 +203,7 @@ func readable(user []byte) int {
 }
 
 // Clause: 802.1X-2020 11.11.2 (f), (g); 12.4
+// Requirement: R104
 func TestWrongKeyNeverSecuresAndNothingLeaves(t *testing.T) {
 	for _, c := range []struct{ name, west, east, cause string }{
 		{"CAK", keyText(16, 16), strings.Replace(keyText(16, 16), `cak = "55`, `cak = "56`, 1), "another CAK"},
@@ -284,6 +285,7 @@ func attemptFor10s(t *testing.T, l *mkadlab.Link) {
 }
 
 // Clause: 802.1X-2020 9.8 (PN exhaustion)
+// Requirement: R70
 func TestRotationBeforePacketNumbersRunOutLosesNothing(t *testing.T) {
 	for _, c := range []struct {
 		suite string

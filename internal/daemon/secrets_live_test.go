@@ -49,6 +49,7 @@ func shown(text string, secret []byte) bool {
 }
 
 // Clause: none; design: keys never in a log, an error, an argument list.
+// Requirement: R18
 func TestNothingThatADaemonSaysShowsAKey(t *testing.T) {
 	t.Parallel()
 	l := newLink(t, released, publishedKey, "")

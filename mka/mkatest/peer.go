@@ -34,6 +34,8 @@ type Peer struct {
 	Period time.Duration
 	// Takes, if set, says which suites it knows: SAKs of others it ignores.
 	Takes func(secy.CipherSuite) bool
+	// Shape, if set, alters the frame of each of its MKPDUs: what eapol does not build.
+	Shape func(frame []byte) []byte
 	// InOld makes it report a key in service as its Old key, as some implementations do; else as its Latest.
 	InOld bool
 

@@ -38,7 +38,11 @@ func (p *Peer) Next(edit ...func(*eapol.MKPDU)) []byte {
 	for _, f := range edit {
 		f(m)
 	}
-	return p.Sign(m.AppendTo(nil))
+	frame := p.Sign(m.AppendTo(nil))
+	if p.Shape != nil {
+		frame = p.Shape(frame)
+	}
+	return frame
 }
 
 // list puts everybody that it has heard into one of the lists: by SSCI beside an XPN SAK of its own, as version 3 wants.

@@ -73,6 +73,8 @@ func TestConfigureSetsControls(t *testing.T) {
 	}
 }
 
+// Clause: 802.1AE-2018 10.7.25; the kernel has no offsets 30 and 50
+// Requirement: R110
 func TestConfigureRefusesWhatTheKernelCannot(t *testing.T) {
 	for name, c := range map[string]struct {
 		change func(*secy.Settings)

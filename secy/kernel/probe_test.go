@@ -12,6 +12,8 @@ import (
 	"mkad/secy/kernel/kerneltest"
 )
 
+// Clause: 802.1AE-2018 10.7.25
+// Requirement: R110
 func TestProbeFindsSuites(t *testing.T) {
 	for name, c := range map[string]struct {
 		kernel  func(*kerneltest.Kernel)

@@ -61,6 +61,7 @@ func nothingArrives(t *testing.T, h *mkadlab.Host, c net.PacketConn) {
 }
 
 // Clause: none; design: closed means closed, with the kernel's SecY too.
+// Requirement: R104
 func TestGuestClosedDeviceIsClosed(t *testing.T) {
 	l := newLink(t, `backend = "kernel"`, `uncontrolled = "open"`) // the east's host may send in clear, so that it can be tried
 	must(t, l.West.StartDaemon(t.Context()))
@@ -107,6 +108,7 @@ func TestGuestClosedDeviceIsClosed(t *testing.T) {
 
 // Clause: 802.1X-2020 12.4; until secured, frames pass in clear. Each is given to the host twice then, for with an open
 // lower device its own stack is given it too; of that the configuration warns.
+// Requirement: R105
 func TestGuestShouldSecurePassesInClearUntilSecured(t *testing.T) {
 	const lines = "policy = \"should-secure\"\nuncontrolled = \"open\"\nbackend = \"kernel\""
 	l := newLink(t, lines, lines)

@@ -28,6 +28,7 @@ const (
 
 // Clause: 802.1X-2020 9.3 to 9.8; three that start in whatever order are one group, in every direction. What three
 // wpa_supplicants come to is printed to compare, and not judged.
+// Requirement: R112
 func TestGuestThreeMembersJoin(t *testing.T) {
 	for _, mix := range [][]string{{"mkad", "mkad", "mkad"}, {"mkad", "mkad", "wpa"}, {"mkad", "wpa", "wpa"}, {"wpa", "wpa", "wpa"}} {
 		t.Run(strings.Join(mix, "-"), func(t *testing.T) {

@@ -17,6 +17,7 @@ var rekeys = flag.Int("rekeys", 5, "how many re-keys a test of re-keys makes")
 const senders, senderRate = 4, 125
 
 // Clause: 802.1X-2020 9.8
+// Requirement: R70
 func TestGuestRekeysUnderTrafficLoseNothing(t *testing.T) {
 	l := newLink(t, "", "")
 	must(t, l.Secure(t.Context()))
@@ -31,6 +32,7 @@ func TestGuestRekeysUnderTrafficLoseNothing(t *testing.T) {
 
 // Clause: 802.1X-2020 9.8. What wpa_supplicant sends is not judged: it changes its key while its host sends, which loses
 // a frame now and then (see internal/pause).
+// Requirement: R111
 func TestGuestSupplicantRekeysUnderTrafficLoseNothing(t *testing.T) {
 	l := newLink(t, "", "")
 	must(t, l.West.StartDaemon(t.Context()))

@@ -45,6 +45,7 @@ func startSupplicant(t *testing.T, h *mkadlab.Host, keyFile, more string) *netla
 }
 
 // Clause: 802.1X-2020 9.3 to 9.10, with the peer that everybody has: its defaults, and ours.
+// Requirement: R111
 func TestGuestSupplicantIsSecuredInBothRoles(t *testing.T) {
 	for _, c := range []struct {
 		name, backend, more string
