@@ -6,13 +6,18 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
+
+	"mkad/internal/conformance"
 )
 
 // A target is a package that is mutated, with the tests that answer for it, as arguments of go test: its own first, then
@@ -52,23 +57,65 @@ func (v verdict) String() string {
 	return [...]string{"killed", "SURVIVED", "does not compile", "not judged"}[v]
 }
 
-// sound wants the tests to pass on what is not mutated: nothing could be told from their failure otherwise.
-func sound(ctx context.Context, dir string) error {
+// A judge runs tests on mutants.
+type judge struct {
+	dir     string // for what is altered
+	targets []target
+	same    equivalents
+}
+
+// targetsOf are the packages to mutate, with the tests that are to notice.
+func targetsOf(module fs.FS, o options) (chosen []target, err error) {
 	for _, p := range packages {
-		if out, err := goTest(ctx, filepath.Join(dir, "none"), p.tests[0]...); err != nil {
+		if o.in == "" || slices.Contains(strings.Split(o.in, ","), p.dir) {
+			chosen = append(chosen, p)
+		}
+	}
+	if len(chosen) == 0 {
+		return nil, fmt.Errorf("no package of %q is one that is mutated", o.in)
+	}
+	if o.suite != "conformance" {
+		return chosen, nil
+	}
+	suite, err := conformanceTests(module)
+	for i := range chosen {
+		chosen[i].tests = suite
+	}
+	return chosen, err
+}
+
+// conformanceTests are those of package mka that show a requirement of the standards.
+func conformanceTests(module fs.FS) ([][]string, error) {
+	tests, err := conformance.Tests(module)
+	var names []string
+	for _, of := range tests {
+		for _, t := range of {
+			if t.Package == "mka" && !slices.Contains(names, t.Name) {
+				names = append(names, t.Name)
+			}
+		}
+	}
+	slices.Sort(names)
+	return [][]string{{"-run", "^(" + strings.Join(names, "|") + ")$", "./mka"}}, err
+}
+
+// sound wants the tests to pass on what is not mutated: nothing could be told from their failure otherwise.
+func (j judge) sound(ctx context.Context) error {
+	for _, p := range j.targets {
+		if out, err := goTest(ctx, filepath.Join(j.dir, "none"), p.tests[0]...); err != nil {
 			return fmt.Errorf("the tests fail on the tree itself:\n%s", out)
 		}
 	}
 	return ctx.Err()
 }
 
-// judge runs the tests that answer for the mutant, until one fails.
-func judge(ctx context.Context, dir string, m mutant) (verdict, error) {
+// one runs the tests that answer for the mutant, until one fails.
+func (j judge) one(ctx context.Context, dir string, m mutant) (verdict, error) {
 	overlay, err := writeOverlay(dir, m)
 	if err != nil {
 		return unjudged, err
 	}
-	for _, tests := range targetOf(m).tests {
+	for _, tests := range j.targetOf(m).tests {
 		out, err := goTest(ctx, overlay, tests...)
 		switch {
 		case ctx.Err() != nil:
@@ -85,8 +132,8 @@ func judge(ctx context.Context, dir string, m mutant) (verdict, error) {
 	return survived, nil
 }
 
-func targetOf(m mutant) target {
-	for _, p := range packages {
+func (j judge) targetOf(m mutant) target {
+	for _, p := range j.targets {
 		if p.dir == filepath.Dir(m.file) {
 			return p
 		}
@@ -124,20 +171,25 @@ func goTest(ctx context.Context, overlay string, tests ...string) ([]byte, error
 type report struct {
 	count     [unjudged]int
 	survivors []mutant
+	same      []mutant // survivors that are proved to mean the same
+	mistakes  []mutant // those that are listed to mean the same, and were killed
+	begun     int      // of those that were chosen
 	wanted    int
 }
 
-// judgeAll judges the mutants in their order until as many as wanted compile, several at once.
-func judgeAll(ctx context.Context, dir string, chosen []mutant, o options) *report {
+// all judges the mutants in their order until as many as wanted compile, or time is up, several at once.
+func (j judge) all(ctx context.Context, chosen []mutant, o options) *report {
 	r := &report{wanted: o.n}
+	end := time.Now().Add(o.limit)
 	var lock sync.Mutex
-	next, judging := 0, 0
+	judging := 0
 	take := func() (m mutant, ok bool) {
 		lock.Lock()
 		defer lock.Unlock()
-		if ok = next < len(chosen) && r.judged()+judging < o.n && ctx.Err() == nil; ok {
-			m = chosen[next]
-			next++
+		inTime := o.limit == 0 || time.Now().Before(end)
+		if ok = r.begun < len(chosen) && r.judged()+judging < o.n && ctx.Err() == nil && inTime; ok {
+			m = chosen[r.begun]
+			r.begun++
 			judging++
 		}
 		return m, ok
@@ -145,16 +197,16 @@ func judgeAll(ctx context.Context, dir string, chosen []mutant, o options) *repo
 	var working sync.WaitGroup
 	for i := range o.parallel {
 		working.Go(func() {
-			own := filepath.Join(dir, strconv.Itoa(i))
+			own := filepath.Join(j.dir, strconv.Itoa(i))
 			if err := os.Mkdir(own, 0o700); err != nil {
 				fmt.Fprintln(os.Stderr, "mutate:", err)
 				return
 			}
 			for m, ok := take(); ok; m, ok = take() {
-				v, err := judge(ctx, own, m)
+				v, err := j.one(ctx, own, m)
 				lock.Lock()
 				judging--
-				r.note(m, v, err)
+				r.note(m, v, err, j.same.has(m))
 				lock.Unlock()
 			}
 		})
@@ -166,27 +218,37 @@ func judgeAll(ctx context.Context, dir string, chosen []mutant, o options) *repo
 // judged is the number of mutants that tell something.
 func (r *report) judged() int { return r.count[killed] + r.count[survived] }
 
-func (r *report) note(m mutant, v verdict, err error) {
-	if v == unjudged {
-		fmt.Fprintln(os.Stderr, "mutate: not judged:", m.place(), err)
-		return
-	}
-	r.count[v]++
+// note counts the verdict on a mutant that is, or is not, listed to mean the same as the original.
+func (r *report) note(m mutant, v verdict, err error, same bool) {
 	place := m.place()
-	if v == survived {
+	switch {
+	case v == unjudged:
+		fmt.Fprintln(os.Stderr, "mutate: not judged:", place, err)
+		return
+	case v == survived && same:
+		r.same = append(r.same, m)
+		fmt.Printf("means the same  %s\n", place)
+		return
+	case v == survived:
 		r.survivors = append(r.survivors, m)
 		place = m.diff()
+	case v == killed && same:
+		r.mistakes = append(r.mistakes, m)
 	}
+	r.count[v]++
 	fmt.Printf("%d of %d  %s  %s\n", r.judged(), r.wanted, v, place)
 }
 
 // rate is how many percent of the mutants were killed.
 func (r *report) rate() float64 { return 100 * float64(r.count[killed]) / float64(max(r.judged(), 1)) }
 
-func (r *report) print(took time.Duration) {
+func (r *report) print(took time.Duration, from int) {
 	for _, m := range r.survivors {
 		fmt.Println("survived:", m.diff())
 	}
-	fmt.Printf("%d of %d mutants killed: %.1f %%, in %v; %d more did not compile\n",
-		r.count[killed], r.judged(), r.rate(), took, r.count[broken])
+	for _, m := range r.mistakes {
+		fmt.Println("killed, though "+equivalentsFile+" says that it means the same:", m.diff())
+	}
+	fmt.Printf("%d of %d mutants killed: %.1f %%, in %v; %d more mean the same, %d did not compile; go on with -from %d\n",
+		r.count[killed], r.judged(), r.rate(), took, len(r.same), r.count[broken], from+r.begun)
 }

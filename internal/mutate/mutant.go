@@ -29,17 +29,23 @@ func (m mutant) text() []byte {
 
 func (m mutant) place() string { return fmt.Sprintf("%s:%d", m.file, m.line) }
 
-// diff is the place, with the line before and after. What is longer than a line is cut.
-func (m mutant) diff() string {
+// lines are the line before and after. What is longer than a line is cut.
+func (m mutant) lines() (before, after string) {
 	from := strings.LastIndexByte(string(m.source[:m.start]), '\n') + 1
-	before, _, _ := strings.Cut(string(m.source[from:]), "\n")
-	after, _, _ := strings.Cut(string(m.text()[from:]), "\n")
-	return fmt.Sprintf("%s\n    - %s\n    + %s", m.place(), strings.TrimSpace(before), strings.TrimSpace(after))
+	before, _, _ = strings.Cut(string(m.source[from:]), "\n")
+	after, _, _ = strings.Cut(string(m.text()[from:]), "\n")
+	return strings.TrimSpace(before), strings.TrimSpace(after)
 }
 
-// load finds every mutant of the packages that decide.
-func load(module fs.FS) (all []mutant, err error) {
-	for _, p := range packages {
+// diff is the place, with the line before and after.
+func (m mutant) diff() string {
+	before, after := m.lines()
+	return fmt.Sprintf("%s\n    - %s\n    + %s", m.place(), before, after)
+}
+
+// load finds every mutant of the targets.
+func load(module fs.FS, targets []target) (all []mutant, err error) {
+	for _, p := range targets {
 		files, err := fs.Glob(module, path.Join(p.dir, "*.go"))
 		if err != nil {
 			return nil, err
@@ -69,7 +75,7 @@ func read(module fs.FS, file string) ([]mutant, error) {
 	return mutants(file, source)
 }
 
-// choose puts them in the order of the seed, or picks those of a place.
+// choose puts them in the order of the seed, from the first that no earlier portion has judged, or picks those of a place.
 func choose(all []mutant, o options) (chosen []mutant) {
 	if o.at != "" {
 		for _, m := range all {
@@ -83,7 +89,7 @@ func choose(all []mutant, o options) (chosen []mutant) {
 	for _, i := range random.Perm(len(all)) {
 		chosen = append(chosen, all[i])
 	}
-	return chosen
+	return chosen[min(o.from, len(chosen)):]
 }
 
 // mutants finds what can be altered in a file.

@@ -1,11 +1,13 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"testing/fstest"
 )
 
 // body is the text of a file with one function.
@@ -63,7 +65,7 @@ func TestMutantsOfAStatement(t *testing.T) {
 
 // Clause: none; a kill rate must be found again by its seed
 func TestSeedChoosesTheSameMutantsAgain(t *testing.T) {
-	all, err := load(os.DirFS("../.."))
+	all, err := load(os.DirFS("../.."), packages)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -118,13 +120,13 @@ func TestSmall(t *testing.T) {
 // Clause: none; mutants are judged by the tests of their package, in a tree that stays as it is
 func TestJudge(t *testing.T) {
 	module(t, small, smallTest)
-	all, err := load(os.DirFS("."))
+	all, err := load(os.DirFS("."), packages)
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := map[string]verdict{"<=": survived, ">": killed, "4": survived}
 	for _, m := range all {
-		v, err := judge(t.Context(), t.TempDir(), m)
+		v, err := judge{targets: packages}.one(t.Context(), t.TempDir(), m)
 		if w, known := want[m.with]; !known || v != w || err != nil {
 			t.Errorf("%q: %s (%v), want %s", m.with, v, err, w)
 		}
@@ -135,7 +137,7 @@ func TestJudge(t *testing.T) {
 	}
 	nonsense := all[0]
 	nonsense.with = "nonsense"
-	if v, err := judge(t.Context(), t.TempDir(), nonsense); v != broken || err != nil {
+	if v, err := (judge{targets: packages}).one(t.Context(), t.TempDir(), nonsense); v != broken || err != nil {
 		t.Errorf("what does not compile: %s (%v)", v, err)
 	}
 	if got, err := os.ReadFile("keyderive/k.go"); err != nil || string(got) != small {
@@ -146,12 +148,105 @@ func TestJudge(t *testing.T) {
 // Clause: none; the rate is of the mutants that compile, and the goal decides
 func TestRunCountsWhatItJudged(t *testing.T) {
 	module(t, small, smallTest)
-	all, err := load(os.DirFS("."))
+	all, err := load(os.DirFS("."), packages)
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := judgeAll(t.Context(), t.TempDir(), choose(all, options{seed: 1}), options{n: len(all), parallel: 2})
+	j := judge{dir: t.TempDir(), targets: packages}
+	r := j.all(t.Context(), choose(all, options{seed: 1}), options{n: len(all), parallel: 2})
 	if r.judged() != 3 || len(r.survivors) != 2 || r.rate() < 33 || r.rate() > 34 {
 		t.Errorf("%d judged, %d survived, %.1f %%", r.judged(), len(r.survivors), r.rate())
+	}
+}
+
+// Clause: none; a run in portions judges what one run judges, each mutant once
+func TestPortionsMakeTheWhole(t *testing.T) {
+	all, err := load(os.DirFS("../.."), packages)
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole := choose(all, options{seed: 1})
+	for _, from := range []int{0, 1, 40, len(all), len(all) + 1} {
+		portion := choose(all, options{seed: 1, from: from})
+		if len(portion) != max(len(whole)-from, 0) || len(portion) > 0 && portion[0].diff() != whole[from].diff() {
+			t.Errorf("from %d: %d of %d", from, len(portion), len(whole))
+		}
+	}
+	j := judge{dir: t.TempDir(), targets: packages}
+	if r := j.all(t.Context(), whole, options{n: 10, parallel: 1, limit: 1}); r.begun != 0 {
+		t.Errorf("%d begun after the time was up", r.begun)
+	}
+}
+
+// Clause: none; a mutant that is proved to mean the same does not count, and one that a test kills is a mistake
+func TestEquivalentMutantsDoNotCount(t *testing.T) {
+	found, err := mutants("p.go", body("ok = a < b"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	same := equivalents{{"p.go", "ok = a < b", "ok = a <= b"}: true}
+	var r report
+	for _, v := range []verdict{survived, killed} {
+		for _, m := range found {
+			r.note(m, v, nil, same.has(m))
+		}
+	}
+	if len(found) != 3 || len(r.same) != 1 || len(r.survivors) != 2 || r.count[killed] != 3 || len(r.mistakes) != 1 ||
+		r.mistakes[0].with != "<=" || r.rate() != 60 {
+		t.Errorf("%d the same, %d survived, %d killed, mistakes %v, %.1f %%", len(r.same), len(r.survivors), r.count[killed],
+			r.mistakes, r.rate())
+	}
+}
+
+// Clause: none; a proof of code that is gone proves nothing
+func TestListOfEquivalentsIsRead(t *testing.T) {
+	all, err := mutants("p.go", body("ok = a < b"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const good = "p.go\n- ok = a < b\n+ ok = a <= b\n= they are never equal"
+	for text, want := range map[string]string{
+		"# a comment\n\n" + good: "",
+		"other/q.go\n- x\n+ y\n= of a package that is not mutated now": "",
+		strings.Replace(good, "<=", ">=", 1):                           "no such mutant",
+		strings.Replace(good, "= they", "they", 1):                     "want file",
+	} {
+		e, err := readEquivalents(fstest.MapFS{equivalentsFile: {Data: []byte(text)}}, all)
+		if got := fmt.Sprint(err); (want == "") != (err == nil) || !strings.Contains(got, want) {
+			t.Errorf("%q: %v, want %q", text, err, want)
+		}
+		if strings.Contains(text, good) {
+			n := 0
+			for _, m := range all {
+				if e.has(m) {
+					n++
+				}
+			}
+			if n != 1 {
+				t.Errorf("%d mutants are listed, want 1", n)
+			}
+		}
+	}
+	module := os.DirFS("../..")
+	if all, err = load(module, packages); err == nil {
+		_, err = readEquivalents(module, all)
+	}
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+// Clause: none; the conformance suite is the tests that are tagged, and no other
+func TestSuiteOfConformanceIsTheTaggedTests(t *testing.T) {
+	targets, err := targetsOf(os.DirFS("../.."), options{in: "mka", suite: "conformance"})
+	if err != nil || len(targets) != 1 || targets[0].dir != "mka" || len(targets[0].tests) != 1 {
+		t.Fatalf("targets %v, %v", targets, err)
+	}
+	run := targets[0].tests[0][1]
+	if !strings.Contains(run, "|TestSilentLivePeerIsLostAfterLifeTime|") || strings.Contains(run, "TestEventKindsHaveNames") {
+		t.Errorf("it runs %s", run)
+	}
+	if _, err := targetsOf(os.DirFS("../.."), options{in: "mak"}); err == nil {
+		t.Error("a package that is none is mutated")
 	}
 }
