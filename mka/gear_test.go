@@ -406,3 +406,45 @@ func TestEveryImplementationIsSecuredAgainAfterOurRestart(t *testing.T) {
 		}
 	})
 }
+
+// Clause: 802.1X-2020 9.8: a key server that loses the reason for another SAK, within Life Time of the last, gives a
+// member that joins none
+func TestMemberThatGetsNoSAKBecomesANewMemberOnceInAWhile(t *testing.T) {
+	for _, profile := range []mkatest.Profile{mkatest.Hostap210, mkatest.Hostap211, mkatest.SONiC} {
+		t.Run(profile.Name, func(t *testing.T) {
+			w, m, g := meet(t, profile, false)
+			w.until("both transmit with one key", within(profile), func() bool { return agreed(m, g) })
+			late := w.kay(3)
+			w.until("it is live", 2*profile.Hello, func() bool { return isLive(late, g.SCI) })
+			if w.RunUntil(mka.PleaTime-time.Second, late.KaY.Secured) {
+				t.Fatal("secured: the key server has not lost its reason")
+			}
+			w.until("all transmit with one key", within(profile), func() bool {
+				return agreed(m, g) && late.KaY.Secured() && late.SecY.Tx == m.SecY.Tx
+			})
+			if n := late.Count(mka.EventNewMI); n != 3 || m.Count(mka.EventNewMI) != 2 { // added, link up, and for a SAK
+				t.Errorf("%d and %d MIs, want 3 and 2", n, m.Count(mka.EventNewMI))
+			}
+		})
+	}
+	t.Run("in vain", func(t *testing.T) {
+		w, m, p := alone(t)
+		p.Version, p.Priority = 1, 0
+		p.Talk()
+		w.Run(mka.PleaTime + time.Second)
+		before := m.Count(mka.EventNewMI)
+		w.Run(5 * mka.PleaGap)
+		if n := m.Count(mka.EventNewMI) - before; n != 5 || before != 3 {
+			t.Errorf("%d MIs at first, then %d in five times %v; want 3 and 5", before, n, mka.PleaGap)
+		}
+	})
+	t.Run("version 2 knows better", func(t *testing.T) {
+		w, m, p := alone(t)
+		p.Version, p.Priority = 2, 0
+		p.Talk()
+		w.Run(time.Minute)
+		if n := m.Count(mka.EventNewMI); n != 2 {
+			t.Errorf("%d MIs, want 2", n)
+		}
+	})
+}

@@ -174,6 +174,7 @@ func (k *KaY) settle(now Time, out *Output) {
 	if k.linkUp {
 		for _, p := range k.participants {
 			p.expire(now, out)
+			p.plead(now, out)
 		}
 	}
 	k.choosePrincipal(now, out)

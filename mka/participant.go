@@ -32,6 +32,11 @@ type participant struct {
 	server   candidate
 	noServer bool // EventNoKeyServer was told and still holds
 
+	unserved   bool // unservedAt counts
+	unservedAt Time // since when the key server has us for live and gives us no SAK
+	pleaded    bool // pleadedAt counts
+	pleadedAt  Time // when we last became a new member for it
+
 	unsettled bool // the Live Peer List has changed since settledAt was set
 	settledAt Time // when it last changed
 
@@ -246,6 +251,7 @@ func (p *participant) commit(now Time, m *eapol.MKPDU, d *decision, out *Output)
 	}
 	p.noteUse(q, m, out)
 	p.noteOthers(q, m)
+	p.noteServed(now, q, m)
 }
 
 // note records what the MKPDU says of its sender, whom it adds to the potential peers if it is new.

@@ -170,7 +170,7 @@ func (p *participant) elect(out *Output) {
 	}
 	p.newInfo = true
 	p.offer = nil
-	p.sakWanted = ""
+	p.sakWanted, p.unserved = "", false
 	out.event(Event{Kind: EventKeyServer, CKN: p.ckn, Peer: server.sci})
 	if p.electedSelf() && !wasSelf {
 		p.wantSAK("became key server")

@@ -465,3 +465,39 @@ func (p *participant) orderSSCIs(y *key, m *eapol.MKPDU) {
 		at++
 	}
 }
+
+// noteServed keeps since when the key server has us in its Live list and gives us no SAK. wpa_supplicant, which is known
+// by its MKA version, loses the reason for one that comes within Life Time of the last: who joins then gets none until
+// something else happens.
+func (p *participant) noteServed(now Time, q *peer, m *eapol.MKPDU) {
+	if q.sci != p.server.sci {
+		return
+	}
+	y := p.kay.newest()
+	served := y != nil && y.ki.MI == q.mi
+	waits := p.kay.principal == p && !served && !p.plain && q.secures() && q.version < 2 && lists(&m.Live, p.mi)
+	if waits && !p.unserved {
+		p.unservedAt = now
+	}
+	p.unserved = waits
+}
+
+// plead makes us a new member, for whom the key server makes a SAK.
+func (p *participant) plead(now Time, out *Output) {
+	if now < p.pleaAt() {
+		return
+	}
+	p.unserved, p.pleaded, p.pleadedAt = false, true, now
+	p.newMI(now, "the key server gives us no SAK", out)
+}
+
+func (p *participant) pleaAt() Time {
+	switch at := p.unservedAt.Add(PleaTime); {
+	case !p.unserved:
+		return never
+	case p.pleaded:
+		return max(at, p.pleadedAt.Add(PleaGap))
+	default:
+		return at
+	}
+}

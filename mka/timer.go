@@ -38,6 +38,10 @@ const (
 	// InstallRetryMax.
 	InstallRetryTime = 2 * time.Second
 	InstallRetryMax  = 64 * time.Second
+	// PleaTime is how long a key server of MKA version 1 may have us for live and give us no SAK before we become a new
+	// member to it, at most once in PleaGap.
+	PleaTime = 8 * time.Second
+	PleaGap  = 30 * time.Second
 	// newMIGap is the least distance of two changes of our MI that others can provoke.
 	newMIGap = time.Second
 )
@@ -64,7 +68,7 @@ func (k *KaY) Deadline() (Time, bool) {
 
 // deadline is the earliest of the participant's next MKPDU and its peers' ends.
 func (p *participant) deadline() Time {
-	at := p.sendAt()
+	at := min(p.sendAt(), p.pleaAt())
 	for i := range p.peers {
 		at = min(at, p.peers[i].expiresAt)
 	}
