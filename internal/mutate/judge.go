@@ -62,6 +62,7 @@ type judge struct {
 	dir     string // for what is altered
 	targets []target
 	same    equivalents
+	woven   *weave
 }
 
 // targetsOf are the packages to mutate, with the tests that are to notice.
@@ -102,21 +103,40 @@ func conformanceTests(module fs.FS) ([][]string, error) {
 // sound wants the tests to pass on what is not mutated: nothing could be told from their failure otherwise.
 func (j judge) sound(ctx context.Context) error {
 	for _, p := range j.targets {
-		if out, err := goTest(ctx, filepath.Join(j.dir, "none"), p.tests[0]...); err != nil {
+		if out, err := j.woven.test(ctx, 0, p.tests[0]); err != nil {
 			return fmt.Errorf("the tests fail on the tree itself:\n%s", out)
 		}
 	}
 	return ctx.Err()
 }
 
+// weave builds the tests with as many of the mutants as are likely to be judged.
+func (j *judge) weave(ctx context.Context, chosen []mutant, n int) (err error) {
+	dir := filepath.Join(j.dir, "woven")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return err
+	}
+	j.woven, err = newWeave(ctx, dir, j.targets, chosen[:min(len(chosen), n+n/4)])
+	return err
+}
+
 // one runs the tests that answer for the mutant, until one fails.
 func (j judge) one(ctx context.Context, dir string, m mutant) (verdict, error) {
+	number, isWoven := j.woven.number[m.key()]
+	if j.woven.broken[m.key()] {
+		return broken, nil
+	}
 	overlay, err := writeOverlay(dir, m)
 	if err != nil {
 		return unjudged, err
 	}
 	for _, tests := range j.targetOf(m).tests {
-		out, err := goTest(ctx, overlay, tests...)
+		var out []byte
+		if isWoven {
+			out, err = j.woven.test(ctx, number, tests)
+		} else {
+			out, err = goTest(ctx, overlay, tests...)
+		}
 		switch {
 		case ctx.Err() != nil:
 			return unjudged, nil
@@ -157,10 +177,7 @@ func writeOverlay(dir string, m mutant) (string, error) {
 
 // goTest runs tests, and ends all that it started when ctx ends: a test binary would outlive its go command.
 func goTest(ctx context.Context, overlay string, tests ...string) ([]byte, error) {
-	args := []string{"test", "-vet=off", "-failfast", "-ldflags=-s -w", "-timeout", testTime.String()}
-	if _, err := os.Stat(overlay); err == nil {
-		args = append(args, "-overlay", overlay)
-	}
+	args := []string{"test", "-vet=off", "-failfast", "-ldflags=-s -w", "-timeout", testTime.String(), "-overlay", overlay}
 	c := exec.CommandContext(ctx, "go", append(args, tests...)...)
 	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	c.Cancel = func() error { return syscall.Kill(-c.Process.Pid, syscall.SIGKILL) }

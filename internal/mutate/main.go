@@ -1,6 +1,6 @@
 // Command mutate asks of the tests whether they would notice a fault. It puts one fault at a time into the packages that
 // decide (an operator turned, a condition negated, a constant off by one, a statement left out), chosen by a seed, and
-// runs their tests on that. The tree is never touched: the altered file reaches the compiler as an overlay.
+// runs their tests on that. The tree is never touched: what is altered reaches the compiler as an overlay.
 //
 //	go run ./internal/mutate -seed 1 -n 200
 //	go run ./internal/mutate -seed 1 -n 200 -for 7m -from 40    # a portion; it ends with what to go on from
@@ -81,6 +81,9 @@ func start(ctx context.Context, o options) (bool, error) {
 	}
 	defer os.RemoveAll(dir)
 	j := judge{dir: dir, targets: targets, same: same}
+	if err := j.weave(ctx, chosen, o.n); err != nil {
+		return false, err
+	}
 	if err := j.sound(ctx); err != nil {
 		return false, err
 	}

@@ -103,59 +103,87 @@ func module(t *testing.T, code, test string) {
 const (
 	small = `package keyderive
 
+const limit = 7
+
 func Small(n int) bool { return n < 3 }
+
+func (number) Zero(a, _ int, more ...int) int { return a * 0 }
+
+type number int
+
+func (n number) Add(more ...int) (sum int) {
+	sum = int(n)
+	for _, m := range more {
+		sum += m
+	}
+	return sum
+}
 `
 	smallTest = `package keyderive
 
 import "testing"
 
 func TestSmall(t *testing.T) {
-	if !Small(0) || Small(9) {
+	if !Small(0) || Small(9) || number(1).Add(2) != 3 {
 		t.Error("wrong")
 	}
 }
 `
 )
 
-// Clause: none; mutants are judged by the tests of their package, in a tree that stays as it is
-func TestJudge(t *testing.T) {
-	module(t, small, smallTest)
-	all, err := load(os.DirFS("."), packages)
+// judging is a judge of the module where the test is, with all its mutants woven.
+func judging(t *testing.T) (judge, []mutant) {
+	t.Helper()
+	all, err := load(os.DirFS("."), packages[2:3])
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := map[string]verdict{"<=": survived, ">": killed, "4": survived}
+	j := judge{dir: t.TempDir(), targets: []target{{"keyderive", [][]string{{"./keyderive"}}}}}
+	if err := j.weave(t.Context(), all, len(all)); err != nil {
+		t.Fatal(err)
+	}
+	if err := j.sound(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return j, all
+}
+
+// Clause: none; mutants are judged by the tests of their package, in a tree that stays as it is; the rate is of those
+// that compile
+func TestMutantsAreJudgedByTheirTests(t *testing.T) {
+	module(t, small, smallTest)
+	j, all := judging(t)
+	want := map[string]verdict{
+		"func Small(n int) bool { return n <= 3 }":                       survived,
+		"func Small(n int) bool { return n > 3 }":                        killed,
+		"func Small(n int) bool { return n < 4 }":                        survived,
+		"func (number) Zero(a, _ int, more ...int) int { return a / 0 }": broken, // not woven: it cannot be called
+		"func (number) Zero(a, _ int, more ...int) int { return a * 1 }": survived,
+		"sum += m deleted":     broken, // woven: m is not used
+		"sum = int(n) deleted": killed,
+		"const limit = 8":      survived, // not woven: it is in no function
+	}
 	for _, m := range all {
-		v, err := judge{targets: packages}.one(t.Context(), t.TempDir(), m)
-		if w, known := want[m.with]; !known || v != w || err != nil {
-			t.Errorf("%q: %s (%v), want %s", m.with, v, err, w)
+		before, after := m.lines()
+		if after == "" {
+			after = before + " deleted"
 		}
-		delete(want, m.with)
+		v, known := want[after]
+		if got, err := j.one(t.Context(), t.TempDir(), m); !known || got != v || err != nil {
+			t.Errorf("%q: %s (%v), want %s", after, got, err, v)
+		}
+		delete(want, after)
 	}
 	if len(want) > 0 {
 		t.Errorf("not found: %v", want)
 	}
-	nonsense := all[0]
-	nonsense.with = "nonsense"
-	if v, err := (judge{targets: packages}).one(t.Context(), t.TempDir(), nonsense); v != broken || err != nil {
-		t.Errorf("what does not compile: %s (%v)", v, err)
-	}
 	if got, err := os.ReadFile("keyderive/k.go"); err != nil || string(got) != small {
 		t.Errorf("the tree holds\n%s(%v)", got, err)
 	}
-}
-
-// Clause: none; the rate is of the mutants that compile, and the goal decides
-func TestRunCountsWhatItJudged(t *testing.T) {
-	module(t, small, smallTest)
-	all, err := load(os.DirFS("."), packages)
-	if err != nil {
-		t.Fatal(err)
-	}
-	j := judge{dir: t.TempDir(), targets: packages}
 	r := j.all(t.Context(), choose(all, options{seed: 1}), options{n: len(all), parallel: 2})
-	if r.judged() != 3 || len(r.survivors) != 2 || r.rate() < 33 || r.rate() > 34 {
-		t.Errorf("%d judged, %d survived, %.1f %%", r.judged(), len(r.survivors), r.rate())
+	if r.count[survived] == 0 || r.count[killed] == 0 || r.count[broken] == 0 || r.begun != len(all) ||
+		r.count[survived] != len(r.survivors) || r.judged()+r.count[broken] != len(all) {
+		t.Errorf("of %d: %+v", len(all), r)
 	}
 }
 
