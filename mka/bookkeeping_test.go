@@ -82,6 +82,7 @@ func TestSAKOfAnotherKeyServerThanTheLastChangesTheServer(t *testing.T) {
 }
 
 // Clause: 802.1X-2020 12.4: what the SAK of a CA that is not principal any more would have changed is not changed
+// Requirement: R100
 func TestSAKOfTheFormerPrincipalThatCPHasNotBegunWithIsForgotten(t *testing.T) {
 	w := newCPWorld()
 	former := w.principal
@@ -98,6 +99,7 @@ func TestSAKOfTheFormerPrincipalThatCPHasNotBegunWithIsForgotten(t *testing.T) {
 }
 
 // Clause: 802.1X-2020 Figure 12-2, transmitWhen and retireWhen
+// Requirement: R91
 func TestCPWakesForTheTimerThatItsStateLooksAt(t *testing.T) {
 	for s := cpInit; s <= cpRetire; s++ {
 		w := newCPWorld().in(s)
@@ -113,6 +115,7 @@ func TestCPWakesForTheTimerThatItsStateLooksAt(t *testing.T) {
 }
 
 // Clause: 802.1X-2020 Figure 12-2, CHANGE
+// Requirement: R91
 func TestCHANGEForgetsHowTheKeysWereUsed(t *testing.T) {
 	w := newCPWorld().in(cpTransmitting)
 	c := &w.cp
@@ -128,6 +131,7 @@ func TestCHANGEForgetsHowTheKeysWereUsed(t *testing.T) {
 }
 
 // Clause: 802.1X-2020 9.9, Figure 12-2 RECEIVE: an old key whose AN the new one takes is gone, its use with it
+// Requirement: R80
 func TestOldKeyThatGivesItsAssociationNumberIsNotSaidToBeUsed(t *testing.T) {
 	w := newCPWorld().in(cpRetire)
 	w.newSAK()
@@ -141,6 +145,7 @@ func TestOldKeyThatGivesItsAssociationNumberIsNotSaidToBeUsed(t *testing.T) {
 }
 
 // Clause: 802.1X-2020 9.5: a member that restarts counts once, as what it says now
+// Requirement: R48
 func TestElectionTakesANewLifeInThePlaceOfTheFormer(t *testing.T) {
 	w := newCPWorld()
 	p := w.principal
@@ -157,6 +162,7 @@ func TestElectionTakesANewLifeInThePlaceOfTheFormer(t *testing.T) {
 }
 
 // Clause: 802.1X-2020 9.4.3: an MN proves nothing once it is Life Time old
+// Requirement: R46
 func TestMessageNumberIsRecentForLessThanLifeTime(t *testing.T) {
 	p := &participant{kay: &KaY{}, mn: 9}
 	p.ages[0] = age{mn: 4, at: 1}
@@ -169,6 +175,7 @@ func TestMessageNumberIsRecentForLessThanLifeTime(t *testing.T) {
 }
 
 // Clause: 802.1X-2020 9.10: the lowest PN moves once a bounded hello, not more often
+// Requirement: R85
 func TestLowestPNMovesOnceABoundedHello(t *testing.T) {
 	y := &key{suite: secy.GCMAES128, nextPN: 100}
 	at := Time(time.Hour)
@@ -184,6 +191,7 @@ func TestLowestPNMovesOnceABoundedHello(t *testing.T) {
 }
 
 // Clause: 802.1X-2020 9.10.1, Figure 11-14: only an XPN has an upper half
+// Requirement: R87
 func TestKeyUseHasAnUpperHalfForXPNOnly(t *testing.T) {
 	for suite, want := range map[secy.CipherSuite]uint32{secy.GCMAES128: 0, secy.GCMAESXPN128: 5} {
 		y := &key{suite: suite, lpn: 5<<32 | 7, sampledAt: 1}
@@ -195,6 +203,7 @@ func TestKeyUseHasAnUpperHalfForXPNOnly(t *testing.T) {
 }
 
 // Clause: 802.1X-2020 11.11.3: the XPN set goes out beside an XPN SAK, also while another suite is in service
+// Requirement: R87
 func TestXPNSetStandsBesideADistributedXPNSAK(t *testing.T) {
 	w := newCPWorld()
 	for suite, want := range map[secy.CipherSuite]bool{secy.GCMAES256: false, secy.GCMAESXPN256: true} {
@@ -207,6 +216,7 @@ func TestXPNSetStandsBesideADistributedXPNSAK(t *testing.T) {
 }
 
 // Clause: 802.1X-2020 11.12.3: announcements came with version 2
+// Requirement: R73
 func TestSuitesAreAnnouncedFromVersion2On(t *testing.T) {
 	p := newCPWorld().principal
 	for version := uint8(1); version <= mkaVersion; version++ {
@@ -219,6 +229,7 @@ func TestSuitesAreAnnouncedFromVersion2On(t *testing.T) {
 }
 
 // Clause: 802.1AE-2018 10.7.25: XPN suites have no offsets
+// Requirement: R72
 func TestXPNSuitesAreAnnouncedWithoutOffsets(t *testing.T) {
 	w := newCPWorld()
 	w.cfg.CipherSuites = []secy.CipherSuite{secy.GCMAESXPN128, secy.GCMAES128}
@@ -280,6 +291,7 @@ func TestEventKindsHaveNames(t *testing.T) {
 }
 
 // Clause: 802.1X-2020 Figure 12-2, INIT
+// Requirement: R95
 func TestINITForgetsTheSAKThatWasToComeAndWhoDistributed(t *testing.T) {
 	w := newCPWorld().in(cpTransmitting)
 	w.chgdServer()
@@ -293,6 +305,7 @@ func TestINITForgetsTheSAKThatWasToComeAndWhoDistributed(t *testing.T) {
 }
 
 // Clause: 802.1X-2020 Figure 12-2, ALLOWED and AUTHENTICATED: traffic in clear makes no valid port
+// Requirement: R91
 func TestPortThatIsInClearIsNotValid(t *testing.T) {
 	for s, c := range map[cpState]connect{cpAllowed: connectUnauthenticated, cpAuthenticated: connectAuthenticated} {
 		w := newCPWorld()
@@ -327,6 +340,7 @@ func TestListOfSuitesStartsOverTwoLifeTimesLater(t *testing.T) {
 }
 
 // Clause: 802.1X-2020 9.8, 12.4: a member that is heard only now is received, once, whoever else has its SCI
+// Requirement: R75
 func TestReceiveSAsAreMadeForTheMemberThatIsHeard(t *testing.T) {
 	a, b := eapol.MI{1}, eapol.MI{2}
 	for _, c := range []struct {
@@ -399,6 +413,7 @@ func TestPortIsSecuredWhileAKeyTransmitsOverAnOpenPort(t *testing.T) {
 }
 
 // Clause: 802.1X-2020 9.5: the same key server with another priority is no change
+// Requirement: R54
 func TestKeyServerThatChangesItsPriorityStaysKeyServer(t *testing.T) {
 	w := newCPWorld()
 	p := w.principal
@@ -413,6 +428,7 @@ func TestKeyServerThatChangesItsPriorityStaysKeyServer(t *testing.T) {
 }
 
 // Clause: 802.1X-2020 12.4, serverTransmitting: only the key server's own report counts
+// Requirement: R75
 func TestOnlyTheKeyServersReportIsServerTransmitting(t *testing.T) {
 	w := newCPWorld().in(cpReady)
 	p := w.principal
@@ -431,6 +447,7 @@ func TestOnlyTheKeyServersReportIsServerTransmitting(t *testing.T) {
 }
 
 // Clause: 802.1X-2020 11.12.3: an announced suite that nobody knows is no suite
+// Requirement: R34
 func TestUnknownAnnouncedSuitesAreNone(t *testing.T) {
 	a := eapol.Announcement{Suites: []eapol.AnnouncedSuite{{Suite: 1}, {Suite: secy.GCMAES256}}}
 	set := announcedSuites(&a)
@@ -470,6 +487,7 @@ func TestSSCIsFollowTheLiveListAroundTheKeyServersOwn(t *testing.T) {
 }
 
 // Clause: 802.1X-2020 11.1: another EtherType, where the network between needs one
+// Requirement: R1
 func TestMKPDUsGoOutWithTheEtherTypeThatIsHeard(t *testing.T) {
 	k := &KaY{}
 	if got := k.etherType(); got != eapol.EtherType {
@@ -481,6 +499,7 @@ func TestMKPDUsGoOutWithTheEtherTypeThatIsHeard(t *testing.T) {
 }
 
 // Clause: 802.1X-2020 9.9: the next AN that no key has, all round
+// Requirement: R68
 func TestFreeANIsTheNextThatNoKeyHas(t *testing.T) {
 	for _, c := range []struct{ last, latest, old, want secy.AN }{
 		{0, 9, 9, 1}, {3, 9, 9, 0}, {0, 1, 9, 2}, {0, 9, 1, 2}, {0, 1, 2, 3}, {2, 3, 0, 1}, {1, 2, 2, 3},
@@ -495,6 +514,7 @@ func TestFreeANIsTheNextThatNoKeyHas(t *testing.T) {
 }
 
 // Clause: none; design: SAKs that were used are remembered, for the last 64 key servers
+// Requirement: R77
 func TestUsedSAKsAreRememberedBoundedly(t *testing.T) {
 	var u usedKeys
 	ki := func(server, kn int) eapol.KI { return eapol.KI{MI: eapol.MI{1, byte(server)}, KN: eapol.KN(kn)} }
@@ -520,6 +540,7 @@ func TestUsedSAKsAreRememberedBoundedly(t *testing.T) {
 }
 
 // Clause: 802.1X-2020 Figure 12-2, RECEIVING and TRANSMITTING: what the SecY has told counts once
+// Requirement: R91
 func TestReportsOfTheSecYAreUsedUp(t *testing.T) {
 	w := newCPWorld().in(cpReceive)
 	c := &w.cp

@@ -233,6 +233,7 @@ func TestReplayOfAllCapturedFramesChangesNothing(t *testing.T) {
 }
 
 // Clause: 802.1X-2020 9.4.3, 11.11.3
+// Requirement: R36
 func TestPeersAreBoundedSoThatEveryMKPDUFitsTheMTU(t *testing.T) {
 	for _, mtu := range []int{500, 1500, 9000} {
 		t.Run(fmt.Sprintf("MTU %d", mtu), func(t *testing.T) {
@@ -309,6 +310,7 @@ func full(t *testing.T, live bool) (w *world, m *mkatest.Member, first *mkatest.
 }
 
 // Clause: 802.1X-2020 9.4.3
+// Requirement: R36
 func TestNewPeerDisplacesThePotentialPeerHeardLongestAgo(t *testing.T) {
 	w, m, first := full(t, false)
 	p := w.peer(200)
@@ -321,6 +323,7 @@ func TestNewPeerDisplacesThePotentialPeerHeardLongestAgo(t *testing.T) {
 }
 
 // Clause: 802.1X-2020 9.4.3
+// Requirement: R36
 func TestNewPeerDisplacesNoLivePeer(t *testing.T) {
 	w, m, first := full(t, true)
 	wantDiscard(t, m, eapol.DiscardTooManyPeers, func() { w.peer(200).Tell(m) })

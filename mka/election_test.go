@@ -153,6 +153,7 @@ func TestLivePeerThatBettersItsPriorityBecomesKeyServer(t *testing.T) {
 }
 
 // Clause: 802.1X-2020 9.8: a key server that comes to be one makes a SAK of its own, though the members are the same
+// Requirement: R67
 func TestFollowerWhoseKeyServerStepsBackMakesASAK(t *testing.T) {
 	w, m, p := following(t, secy.GCMAES128)
 	w.Run(mka.LifeTime)

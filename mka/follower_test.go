@@ -285,6 +285,7 @@ func TestKeyInServiceCountsInEitherSlotOfAPeersReport(t *testing.T) {
 }
 
 // Clause: 802.1X-2020 9.8
+// Requirement: R66
 func TestFollowerDoesNotTakeASAKMadeBeforeTheKeyServerKnewIt(t *testing.T) {
 	w, m, p := following(t, secy.GCMAES128)
 	w.Run(5 * time.Second)
@@ -297,6 +298,7 @@ func TestFollowerDoesNotTakeASAKMadeBeforeTheKeyServerKnewIt(t *testing.T) {
 }
 
 // Clause: 802.1AE-2018 10.7.13
+// Requirement: R97
 func TestFollowerWaitsWithAnXPNSAKUntilItKnowsEveryMember(t *testing.T) {
 	w := newWorld(t)
 	m, p, q := w.kay(2), w.peer(1), w.peer(3)
@@ -348,6 +350,7 @@ func TestFollowerReceivesAMemberThatItHearsOnlyAfterTheSAK(t *testing.T) {
 }
 
 // Clause: 802.1X-2020 9.8, 802.1AE-2018 14.4: under another KI its packet numbers would start again, with the same key
+// Requirement: R77
 func TestSAKThatComesAgainUnderAnotherKIIsRefused(t *testing.T) {
 	w, m, p := following(t, secy.GCMAES128)
 	offer := p.Offer

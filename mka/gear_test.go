@@ -145,6 +145,7 @@ func TestPeerThatWantsAnICVIndicatorIsSecuredOnlyWithOne(t *testing.T) {
 }
 
 // Clause: 802.1X-2020 11.1.1, 11.4; design: eapol_destination, eapol_ethertype
+// Requirement: R5
 func TestPeerWithAnotherDestinationAndEtherTypeIsSecuredOnlyWithThem(t *testing.T) {
 	w, m, g := meet(t, mkatest.Cisco, true, icvIndicator)
 	never(t, w, m, g)
@@ -154,6 +155,7 @@ func TestPeerWithAnotherDestinationAndEtherTypeIsSecuredOnlyWithThem(t *testing.
 }
 
 // Clause: 802.1X-2020 Table 9-3; design: life_time
+// Requirement: R113
 func TestPeerWithSlowHellosOutlivesALostOneOnlyWithALongerLifeTime(t *testing.T) {
 	for name, life := range map[string]time.Duration{"longer": 15 * time.Second, "standard": 0} {
 		t.Run(name, func(t *testing.T) {
@@ -224,6 +226,7 @@ func TestKeyInServiceIsReportedWhereThePeerLooks(t *testing.T) {
 }
 
 // Clause: 802.1X-2020 12.4, 9.10.1: an MKPDU has the new key as Latest, with Rx, before CP's coalescing makes it Old
+// Requirement: R84
 func TestKeyIsReportedAsLatestBeforeItIsReportedAsOld(t *testing.T) {
 	for role, serves := range map[string]bool{"we serve": true, "we follow": false} {
 		t.Run(role, func(t *testing.T) {
@@ -275,6 +278,7 @@ func TestTwoWithPriority255AreSecuredOnlyWhereThatIsAllowed(t *testing.T) {
 }
 
 // Clause: 802.1X-2020 9.5: 255 comes after all others also where it is allowed
+// Requirement: R56
 func TestPriority255IsTheLastChoice(t *testing.T) {
 	w := newWorld(t)
 	elect := func(c *mka.Config) { c.ElectLast = true }
@@ -396,6 +400,7 @@ func TestEveryImplementationIsSecuredAgainAfterItsRestart(t *testing.T) {
 }
 
 // Clause: 802.1X-2020 9.4.2, 9.4.3
+// Requirement: R48
 func TestEveryImplementationIsSecuredAgainAfterOurRestart(t *testing.T) {
 	withEach(t, func(t *testing.T, w *world, m *mkatest.Member, g *mkatest.Gear) {
 		for range 2 {
@@ -409,6 +414,7 @@ func TestEveryImplementationIsSecuredAgainAfterOurRestart(t *testing.T) {
 
 // Clause: 802.1X-2020 9.8: a key server that loses the reason for another SAK, within Life Time of the last, gives a
 // member that joins none
+// Requirement: R114
 func TestMemberThatGetsNoSAKBecomesANewMemberOnceInAWhile(t *testing.T) {
 	for _, profile := range []mkatest.Profile{mkatest.Hostap210, mkatest.Hostap211, mkatest.SONiC} {
 		t.Run(profile.Name, func(t *testing.T) {

@@ -236,6 +236,7 @@ func TestRestartIsOverWithinTwoHellosInAPair(t *testing.T) {
 }
 
 // Clause: 802.1X-2020 9.4.3, 9.8
+// Requirement: R48
 func TestGroupOfWhichAllRestartIsConnectedAgain(t *testing.T) {
 	w, members := group(t, 5)
 	for _, m := range members {
@@ -246,6 +247,7 @@ func TestGroupOfWhichAllRestartIsConnectedAgain(t *testing.T) {
 }
 
 // Clause: 802.1X-2020 9.4.3, 9.5
+// Requirement: R59
 func TestGroupThatWasPartedIsConnectedAgain(t *testing.T) {
 	w, members := group(t, 5)
 	side := func(s mkatest.Station) bool { return slices.Index(members, s.(*mkatest.Member)) < 2 }
@@ -271,6 +273,7 @@ func TestGroupIsConnectedInSpiteOfLossAndDisorder(t *testing.T) {
 }
 
 // Clause: 802.1X-2020 9.8, 12.4
+// Requirement: R70
 func TestGroupRekeysWithoutALapse(t *testing.T) {
 	for _, n := range sizes {
 		t.Run(fmt.Sprintf("%d members", n), func(t *testing.T) {
@@ -308,6 +311,7 @@ func TestGroupOfSlowSecYsIsConnectedAndRekeys(t *testing.T) {
 }
 
 // Clause: 802.1X-2020 9.8
+// Requirement: R100
 func TestTwoGroupsOnOneSegmentDoNotMeet(t *testing.T) {
 	w, members := group(t, 2)
 	for n := 3; n <= 4; n++ {

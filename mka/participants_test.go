@@ -174,6 +174,7 @@ func TestPairWithTwoKeysStaysSecuredThroughTheLossOfEither(t *testing.T) {
 }
 
 // Clause: 802.1X-2020 9.3.1
+// Requirement: R51
 func TestParticipantThatIsAddedSpeaksAtOnce(t *testing.T) {
 	w, m, _ := serving(t)
 	q := w.AddPeer(3, ckn2, cak2())
@@ -213,6 +214,7 @@ func TestRemovalOfThePrincipalClosesTheControlledPort(t *testing.T) {
 }
 
 // Clause: 802.1X-2020 9.3.1
+// Requirement: R37
 func TestParticipantThatIsAddedAgainIsANewMember(t *testing.T) {
 	w, m, p := serving(t)
 	mi := m.MI()

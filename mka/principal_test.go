@@ -62,6 +62,7 @@ func TestSuccessorOfAKeyWaitsLifeTimeAndLosesNothing(t *testing.T) {
 }
 
 // Clause: 802.1X-2020 9.3.2, 9.14: the key that begins takes over at its time, as an ordinary re-key
+// Requirement: R101
 func TestKeyThatBeginsTakesOverAtOnceWhenItsMembersAreLive(t *testing.T) {
 	w, members := group(t, 3)
 	for _, m := range members {
@@ -90,6 +91,7 @@ func TestKeyThatBeginsTakesOverAtOnceWhenItsMembersAreLive(t *testing.T) {
 
 // Clause: none; design: members whose clocks differ do not cut each other off. In whatever order the three learn that one
 // key begins and the other ends, the key server's time counts.
+// Requirement: R101
 func TestMembersWhoseClocksDifferMoveToTheNextKeyTogether(t *testing.T) {
 	for _, order := range [][]int{{0, 1, 2}, {1, 0, 2}, {1, 2, 0}, {2, 0, 1}} {
 		t.Run(fmt.Sprint(order), func(t *testing.T) {
@@ -168,6 +170,7 @@ func pairWithFallback(t *testing.T, n int) (*world, []*mkatest.Member) {
 }
 
 // Clause: none; design: a fallback key is used only while no primary works; at the start it does not come first.
+// Requirement: R102
 func TestFallbackIsNotUsedAtTheStartWhenAPrimaryWorks(t *testing.T) {
 	_, members := pairWithFallback(t, 3)
 	for _, m := range members {
@@ -229,6 +232,7 @@ func toldWhy(t *testing.T, members ...*mkatest.Member) {
 }
 
 // Clause: none; design: while the primary has a live peer, the fallback is not used, also by a member that has only it.
+// Requirement: R102
 func TestMemberThatHasOnlyTheFallbackDoesNotTakeTheOthersFromThePrimary(t *testing.T) {
 	w, members := pairWithFallback(t, 3)
 	members[2].MustStep(mka.ParticipantRemoved{CKN: mkatest.CKN(ckn)})
@@ -237,6 +241,7 @@ func TestMemberThatHasOnlyTheFallbackDoesNotTakeTheOthersFromThePrimary(t *testi
 }
 
 // Clause: 802.1X-2020 12.4: chgdServer is raised when a SAK of another key server comes, not when one is elected
+// Requirement: R93
 func TestOldSAKServesUntilTheOtherKeyServersComes(t *testing.T) {
 	w := newWorld(t)
 	m, p := w.kay(3), w.peer(1) // p is key server of the first CA

@@ -13,6 +13,7 @@ import (
 )
 
 // Clause: 802.1X-2020 9.4.3, 9.8: no direction stays dead
+// Requirement: R75
 func TestFollowersThatLostEachOtherAreConnectedAgain(t *testing.T) {
 	w, members := group(t, 3)
 	b, c := members[1], members[2]
@@ -146,6 +147,7 @@ func TestChangeOfMIDoesNotBreakMinGap(t *testing.T) {
 }
 
 // Clause: 802.1X-2020 12.4, 9.3.2: a key that CP has not begun with ends with its CA
+// Requirement: R103
 func TestKeyOfARemovedParticipantIsNotInstalledLater(t *testing.T) {
 	w, m, p := following(t, secy.GCMAES128)
 	w.Run(5 * time.Second)
@@ -196,6 +198,7 @@ func TestPeerThatDoesNotSecureIsNotJudged(t *testing.T) {
 }
 
 // Clause: 802.1X-2020 9.8: an authentic Live list may be wrong, orders of the KaY may not
+// Requirement: R36
 func TestTwoMembersOfOneSCIAreNotInstalledTwice(t *testing.T) {
 	w := newWorld(t)
 	m, p, q := w.kay(2), w.peer(1), w.peer(3)
@@ -234,6 +237,7 @@ func TestDeafPeerOfVersion1LowersNothingForLivePeers(t *testing.T) {
 }
 
 // Clause: 802.1X-2020 9.8; decision on suites: an announced suite is known
+// Requirement: R73
 func TestLossOfMKPDUsDoesNotLowerAnAnnouncedSuite(t *testing.T) {
 	w := newWorld(t)
 	a, b := w.kay(1), w.kay(2)
@@ -252,6 +256,7 @@ func TestLossOfMKPDUsDoesNotLowerAnAnnouncedSuite(t *testing.T) {
 }
 
 // Clause: 802.1X-2020 9.8: one new SAK, not a stream of them, whatever a member reports
+// Requirement: R69
 func TestMemberThatReportsExhaustionForEveryKeyGetsOneALifeTime(t *testing.T) {
 	w, m, p := serving(t, suites(secy.GCMAES128))
 	w.Run(10 * time.Second)
@@ -286,6 +291,7 @@ func TestLowestPNOfAKeyThatWeDoNotReceiveItsSenderWithIsNotEnforced(t *testing.T
 }
 
 // Clause: 802.1X-2020 12.4 (controlledPortEnabled): closed while the SAs change
+// Requirement: R94
 func TestControlledPortThatTheSecYDidNotCloseIsClosedBeforeTheNextSAK(t *testing.T) {
 	w, m, p := serving(t, shouldSecure)
 	m.SecY.Fail = failing(secy.OpControlledPort, 1)

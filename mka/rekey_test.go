@@ -187,6 +187,7 @@ func TestNoKeyIdentifierComesTwice(t *testing.T) {
 }
 
 // Clause: 802.1X-2020 12.4, Figure 12-2 (READY): the key server transmits with a SAK and already distributes the next
+// Requirement: R70
 func TestSAKThatFollowsAnotherAtOnceLeavesNoGap(t *testing.T) {
 	w, members := group(t, 3)
 	server := members[0]

@@ -118,6 +118,7 @@ func TestSecYThatRefusesForEverIsAskedLessAndLess(t *testing.T) {
 }
 
 // Clause: 802.1X-2020 12.4
+// Requirement: R75
 func TestReceivingWaitsForTheSecYsReport(t *testing.T) {
 	w := newWorld(t)
 	m, p := w.kay(2), w.peer(1)
@@ -133,6 +134,7 @@ func TestReceivingWaitsForTheSecYsReport(t *testing.T) {
 }
 
 // Clause: 802.1X-2020 12.4
+// Requirement: R94
 func TestReportOfAKeyThatIsGoneIsIgnored(t *testing.T) {
 	w, m, _ := serving(t)
 	w.Run(5 * time.Second)

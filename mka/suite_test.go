@@ -99,6 +99,7 @@ func TestOwnSuitesAreAnnouncedInTheOrderOfTheList(t *testing.T) {
 }
 
 // Clause: 802.1X-2020 11.11.3
+// Requirement: R73
 func TestFirstOfferToAMutePeerFollowsItsVersion(t *testing.T) {
 	for _, c := range []struct {
 		name    string
