@@ -35,5 +35,8 @@
 // An error from Step means that the driver misused it. A bad MKPDU is no error: it is an Event with a Discard reason,
 // and it changes nothing else. Received octets never panic; broken invariants do.
 //
+// A process that is to go on where it ended keeps KaY.State before it obeys the Ops and sends the frames of an Output. The
+// next one makes a KaY, adds the participants, asks the SecY for Claims, and begins with Resumed.
+//
 // A KaY is not safe for concurrent use. Clauses are those of 802.1X-2020 unless said otherwise.
 package mka

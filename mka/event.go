@@ -48,14 +48,16 @@ const (
 	EventNoKeyServer
 	// EventSecYFailed: the SecY did not obey an Op for KI, because of Reason.
 	EventSecYFailed
+	// EventResumed: the participant goes on with the MI of an earlier process, and, if it is told, with the SAK KI.
+	EventResumed
 )
 
 // NumEvents is the number of values of EventKind, for arrays of counters.
-const NumEvents = int(EventSecYFailed) + 1
+const NumEvents = int(EventResumed) + 1
 
 var eventNames = [...]string{"", "discarded", "peer-heard", "peer-live", "peer-lost", "key-server", "principal",
 	"sak-generated", "sak-received", "sak-installed", "sak-transmitting", "sak-retired", "secured", "unsecured", "new-mi",
-	"suite-refused", "no-suite", "no-key-server", "secy-failed"}
+	"suite-refused", "no-suite", "no-key-server", "secy-failed", "resumed"}
 
 // String is the event's name in one word, as in logs.
 func (k EventKind) String() string {

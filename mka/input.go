@@ -42,6 +42,14 @@ type ParticipantRemoved struct{ CKN keyderive.CKN }
 // SecYReported is what the SecY had to tell.
 type SecYReported struct{ Report secy.Report }
 
+// Resumed says that the KaY goes on in the place of one whose process has ended, with what its State says and what the
+// SecY, asked for Claims, holds of it. The link was up meanwhile, and is. It comes after the participants were added and
+// before anything else; an error says why nothing is resumed, and leaves the KaY as it was: fresh.
+type Resumed struct {
+	State State
+	Held  []secy.Holding
+}
+
 // MTUChanged tells the MTU of the Common Port, on which depends how many peers an MKPDU can list (9.4.3).
 type MTUChanged struct{ MTU int }
 
@@ -56,6 +64,7 @@ func (ParticipantChanged) input() {}
 func (SecYReported) input()       {}
 func (MTUChanged) input()         {}
 func (RekeyRequested) input()     {}
+func (Resumed) input()            {}
 
 // A Role says what a Participant's key is for.
 type Role uint8

@@ -53,6 +53,7 @@ func (u *usedKeys) add(ki eapol.KI) {
 func (k *KaY) adopt(p *participant, y *key) {
 	k.forget(k.cp.next)
 	k.cp.next, y.owner = y, p
+	p.missing = missing{}
 	k.rekeys++
 	k.used.add(y.ki)
 	k.used.addSAK(y.name)
@@ -128,7 +129,7 @@ func (k *KaY) createReceiveSA(y *key, m *member, out *Output) {
 // knows, we must be able to receive, or one direction of the group stays dead.
 func (k *KaY) openChannel(p *participant, mi eapol.MI, sci secy.SCI, out *Output) {
 	for _, y := range [...]*key{k.cp.next, k.cp.latest, k.cp.old} {
-		if y == nil {
+		if y == nil || y.resumed { // see deafTo
 			continue
 		}
 		for i := range y.members {

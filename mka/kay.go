@@ -16,6 +16,7 @@ var (
 	ErrNotKeyServer       = errors.New("not the key server: only the key server can make a new SAK")
 	ErrParticipantExists  = errors.New("a participant with this CKN exists")
 	ErrNoParticipant      = errors.New("no participant has this CKN")
+	ErrNotResumable       = errors.New("not to be resumed")
 	ErrTooManyParticipant = fmt.Errorf("more than %d participants on one port", MaxParticipants)
 	errUnknownInput       = errors.New("mka: unknown input") // not saying which keeps inputs off the heap
 )
@@ -155,6 +156,8 @@ func (k *KaY) Step(now Time, in Input, out *Output) error {
 		k.changeMTU(in.MTU, out)
 	case RekeyRequested:
 		err = k.rekey()
+	case Resumed:
+		err = k.resume(now, &in, out)
 	default:
 		err = errUnknownInput
 	}
@@ -175,6 +178,7 @@ func (k *KaY) settle(now Time, out *Output) {
 		for _, p := range k.participants {
 			p.expire(now, out)
 			p.plead(now, out)
+			p.giveUpMissing(now, out)
 		}
 	}
 	k.choosePrincipal(now, out)

@@ -57,6 +57,7 @@ type participant struct {
 	offeredAt   Time     // when a SAK was last distributed for the first time
 	exhaustedAt Time     // before which exhausted packet numbers do not count again
 	refusal     bool     // EventNoSuite was told and still holds
+	missing     missing  // what the SecY has lost with an earlier process
 	plain       bool     // the key server, perhaps ourselves, has decided that MACsec is not used
 }
 
@@ -188,6 +189,9 @@ func (p *participant) decide(now Time, m *eapol.MKPDU) (d decision, reason eapol
 		return d, eapol.DiscardOwnMI
 	}
 	d.mn = mn
+	if p.deafTo(b.MI) {
+		d.newMI = "a peer cannot be received: its SAK has gone with an earlier process"
+	}
 	// The last two MNs prove liveness, an older one only prolongs it. An MKPDU in flight while we sent is no replay.
 	d.proof = listed && mn > 0 && mn+1 >= p.mn
 	d.lists = d.proof || listed && mn >= p.oldestRecent(now)
@@ -268,6 +272,9 @@ func (p *participant) note(now Time, m *eapol.MKPDU, d *decision, out *Output) *
 		p.kay.openChannel(p, b.MI, b.SCI, out)
 	}
 	q := &p.peers[d.at]
+	if q.mn != 0 && b.MN-q.mn > 1 { // it was away, or cut off, and does not know what we said meanwhile
+		p.newInfo = true
+	}
 	q.mn, q.heardAt = b.MN, now
 	q.version, q.priority, q.keyServer = b.MKAVersion, b.KeyServerPriority, b.KeyServer
 	q.desired, q.capability = b.MACsecDesired, b.Capability

@@ -28,6 +28,7 @@ type key struct {
 	lpn, sample secy.PN
 	sampledAt   Time
 	bornAt      Time
+	resumed     bool // in service since an earlier process, which has taken the SAK with it
 	failed      bool // the SecY did not obey an Op for it
 	counted     bool // exhaustion has already asked for its successor
 	shown       bool // an MKPDU has reported it as Latest, receiving

@@ -69,6 +69,9 @@ func (k *KaY) Deadline() (Time, bool) {
 // deadline is the earliest of the participant's next MKPDU and its peers' ends.
 func (p *participant) deadline() Time {
 	at := min(p.sendAt(), p.pleaAt())
+	if p.missing.until != 0 {
+		at = min(at, p.missing.until)
+	}
 	for i := range p.peers {
 		at = min(at, p.peers[i].expiresAt)
 	}

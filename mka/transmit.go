@@ -199,6 +199,9 @@ func (p *participant) fillSAKUse(now Time, m *eapol.MKPDU) {
 		m.SAKUse.Latest, m.XPN.LatestHigh = keyUseOf(now, latest, ltx, lrx)
 		m.SAKUse.Old, m.XPN.OldHigh = keyUseOf(now, old, otx, orx)
 		m.XPN.Present = c.currentSuite.XPN() // whatever the version: who does not know the set skips it
+		if latest == nil && p.missing.until != 0 {
+			p.missing.say(m)
+		}
 	}
 	if k.cfg.DelayProtect { // a zero here, for a key that is not, makes some peers refuse the set
 		m.SAKUse.Latest.LPN = max(m.SAKUse.Latest.LPN, 1)

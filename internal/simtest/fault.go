@@ -24,6 +24,7 @@ var kinds = map[string]func(w *world, f Fault) (undo func()){
 
 	// Of members.
 	"restart": (*world).restart,
+	"resume":  (*world).resume, // X is 1 where the SecY ends with the process
 	"flap":    (*world).flap,
 	"stall":   (*world).stall,
 	"skew":    (*world).skew,      // X parts in a million
@@ -150,6 +151,23 @@ func (w *world) restart(f Fault) func() {
 		return func() {
 			if s.downs--; s.downs == 0 {
 				s.start()
+			}
+		}
+	})
+}
+
+// resume lets processes end, and others go on in their place.
+func (w *world) resume(f Fault) func() {
+	return w.each(f, func(s *station) func() {
+		if w.healed && f.X != 0 {
+			w.excuse(s)
+		}
+		s.Kill()
+		s.downs++
+		s.up = false
+		return func() {
+			if s.downs--; s.downs == 0 {
+				s.goOn(f.X == 0)
 			}
 		}
 	})

@@ -130,7 +130,7 @@ func (g generator) fault(s *Script) Fault {
 // calm adds what a group must bear without being apart for a moment. Nobody is away twice: together that could be for Life
 // Time.
 func (g generator) calm(s *Script) {
-	f := Fault{At: g.between(0, minHold), Kind: pick(g, "rekey", "rekey", "exhaust", "restart", "stall", "duplicate", "echo",
+	f := Fault{At: g.between(0, minHold), Kind: pick(g, "rekey", "rekey", "exhaust", "restart", "resume", "stall", "duplicate", "echo",
 		"flood", "jitter", "skew", "slow", "roll"), Who: g.some(s, 1), For: g.between(0, mka.LifeTime/2)}
 	switch f.Kind {
 	case "rekey":
@@ -147,11 +147,13 @@ func (g generator) calm(s *Script) {
 		f.X = float64(g.Int64N(40_001) - 20_000)
 	case "slow":
 		f.X = pick[float64](g, 5, 100, 1000)
+	case "resume": // so soon that nobody has retired the old key meanwhile
+		f.For = g.between(0, time.Second)
 	case "roll":
 		s.Calm = append(s.Calm, g.newKey(s)...)
 		return
 	}
-	away := func(f Fault) bool { return f.Kind == "restart" || f.Kind == "stall" }
+	away := func(f Fault) bool { return f.Kind == "restart" || f.Kind == "resume" || f.Kind == "stall" }
 	if !away(f) || !slices.ContainsFunc(s.Calm, away) {
 		s.Calm = append(s.Calm, f)
 	}
@@ -178,6 +180,9 @@ func (g generator) befall(s *Script, f *Fault) {
 	switch f.Kind {
 	case "restart", "flap":
 		f.For = pick(g, 0, g.between(0, time.Second), g.between(0, 12*time.Second))
+	case "resume":
+		f.For = pick(g, 0, g.between(0, time.Second), g.between(0, 12*time.Second))
+		f.X = pick[float64](g, 0, 0, 1)
 	case "stall":
 		f.For = pick(g, g.between(0, time.Second), g.between(0, 8*time.Second))
 	case "skew":
@@ -197,7 +202,7 @@ func (g generator) befall(s *Script, f *Fault) {
 func share(x float64) float64 { return math.Round(x*90) / 100 }
 
 var faultKinds = []string{"loss", "loss", "duplicate", "corrupt", "echo", "jitter", "delay", "cut", "cut", "split", "flood",
-	"restart", "restart", "restart", "flap", "stall", "skew", "fail", "slow", "rekey", "rekey", "exhaust", "key", "nokey"}
+	"restart", "restart", "restart", "resume", "resume", "resume", "flap", "stall", "skew", "fail", "slow", "rekey", "rekey", "exhaust", "key", "nokey"}
 
 // some are the names of so many members.
 func (g generator) some(s *Script, n int) (names string) {

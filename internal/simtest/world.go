@@ -127,12 +127,31 @@ func (w *world) add(spec Spec) {
 
 // start brings a member up that has neither keys nor link.
 func (s *station) start() {
+	if s.Dead() {
+		s.Restart()
+	}
 	s.SecY.Fail = s.refuse
 	s.up = true
 	for _, n := range s.held() {
 		s.addKey(n)
 	}
 	s.MustStep(mka.LinkChanged{Up: s.flaps == 0})
+}
+
+// goOn is start in the place of a process that has ended. A link that is down ends what it had.
+func (s *station) goOn(keep bool) {
+	if s.flaps != 0 {
+		s.Restart()
+		s.start()
+		return
+	}
+	var keys []mka.ParticipantAdded
+	for _, n := range s.held() {
+		keys = append(keys, s.key(n))
+	}
+	_ = s.Resume(keep, keys...) // what cannot be resumed begins afresh
+	s.SecY.Fail = s.refuse
+	s.up = true
 }
 
 // held are the CAKs that the member is to hold, those of its configuration first and in their order.
@@ -177,14 +196,16 @@ func (s *station) hold(n, by int) {
 	s.MustStep(mka.ParticipantRemoved{CKN: mkatest.CKN(keyName(n))})
 }
 
-func (s *station) addKey(n int) {
+func (s *station) addKey(n int) { s.MustStep(s.key(n)) }
+
+func (s *station) key(n int) mka.ParticipantAdded {
 	in := mka.ParticipantAdded{CKN: mkatest.CKN(keyName(n)), CAK: cak(n)}
 	for _, k := range s.spec.Keys {
 		if k.N == n {
 			in.Role = k.Role
 		}
 	}
-	s.MustStep(in)
+	return in
 }
 
 func keyName(n int) string { return fmt.Sprintf("key %d", n) }

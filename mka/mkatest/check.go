@@ -277,7 +277,7 @@ func (c *Checker) distributed(m *Member, p *eapol.MKPDU) {
 }
 
 func (c *Checker) lowestPN(m *Member, mi eapol.MI, u eapol.KeyUse, high uint32) {
-	if u.KI.IsZero() {
+	if u.KI.IsZero() || !u.Tx && !u.Rx && u.LPN == ^uint32(0) { // the latter: lost, and so used up
 		return
 	}
 	key, pn := u.KI.KeyID(), secy.PN(high)<<32|secy.PN(u.LPN)

@@ -28,6 +28,10 @@ type Member struct {
 	stalled  mka.Time // until when it does nothing
 	reportAt mka.Time // of the SecY's last report on its way
 	life     int      // how often it was restarted
+	kept     mka.State
+	keptAt   mka.Time
+	fuse     int  // acts that are left to its process; 0: it goes on
+	dead     bool // its process has ended
 	cfg      mka.Config
 	out      mka.Output
 	keys     []secy.KeyID // scratch
@@ -110,6 +114,7 @@ func (m *Member) Restart() {
 	}
 	m.life++
 	m.KaY, m.SecY, m.reportAt, m.stalled = k, newSecY(), 0, 0
+	m.dead, m.fuse, m.kept = false, 0, mka.State{}
 	m.rearm()
 }
 
@@ -121,6 +126,9 @@ func (m *Member) Up(ckn string, cak keyderive.CAK) {
 
 // Step gives the KaY an input now and carries out what it orders.
 func (m *Member) Step(in mka.Input) error {
+	if m.dead {
+		return nil
+	}
 	m.out.Reset()
 	err := m.KaY.Step(m.now(), in, &m.out)
 	m.carryOut()
@@ -142,14 +150,19 @@ func (m *Member) SamplePN(key secy.KeyID, pn secy.PN) {
 
 func (m *Member) deadline() (mka.Time, bool) {
 	at, ok := m.KaY.Deadline()
-	if !ok {
-		return at, ok
+	if !ok || m.dead {
+		return at, false
 	}
 	return max(m.clock.when(at), m.stalled), ok
 }
 
 func (m *Member) receive(frame []byte) {
-	m.whenFree(func() { m.MustStep(mka.FrameReceived{Frame: frame}) })
+	m.whenFree(func() {
+		m.MustStep(mka.FrameReceived{Frame: frame})
+		if m.lan.Now >= m.keptAt.Add(keepGap) && !m.dead {
+			m.keep()
+		}
+	})
 }
 
 // wake lets the KaY do what is due. If more is due right after, time would stand still.
@@ -165,10 +178,17 @@ func (m *Member) wake() {
 	m.carryOut()
 }
 
-// carryOut does the driver's duty: Ops, frames, events; then the reports of the SecY go back in.
+// carryOut does the driver's duty: what a restart needs is kept, then Ops, frames, events; then the reports of the SecY go
+// back in.
 func (m *Member) carryOut() {
+	if len(m.out.Ops)+len(m.out.Frames) > 0 && m.acts() {
+		m.keep()
+	}
 	reports := m.sendData(nil)
 	for _, op := range m.out.Ops {
+		if !m.acts() {
+			break
+		}
 		if m.lan.Order != nil {
 			m.lan.Order(m, op)
 		}
@@ -176,6 +196,9 @@ func (m *Member) carryOut() {
 	}
 	reports = m.sendData(reports)
 	for _, f := range m.out.Frames {
+		if !m.acts() {
+			break
+		}
 		m.Frames++
 		m.send(f)
 	}
@@ -186,7 +209,7 @@ func (m *Member) carryOut() {
 		m.report(r)
 	}
 	m.rearm()
-	if m.lan.Done != nil {
+	if m.lan.Done != nil && !m.dead {
 		m.lan.Done(m)
 	}
 }
