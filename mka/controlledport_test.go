@@ -205,3 +205,23 @@ func TestLinkMayFlapAtAnyMoment(t *testing.T) {
 	}
 	w.connected(a, b)
 }
+
+// Clause: 802.1X-2020 12.4, retireDelay: it is for an old key only, whatever was to retire before
+// Requirement: R92
+func TestSAKOfAnotherKeyServerHasNothingToRetire(t *testing.T) {
+	w, m, p := following(t, secy.GCMAES128)
+	w.Run(mka.LifeTime)
+	rekey(w, m, p) // the old key is retiring
+	q := w.peer(3)
+	q.Priority, p.Priority = 0, 1
+	p.Hush()
+	p.Tell(m)
+	q.Tell(m, listing(m.MI(), mnOf(m)))
+	w.Run(mka.MinGap + w.Delay)
+	q.Generate(secy.GCMAES128, secy.Offset0)
+	q.Say()
+	w.Run(w.Delay)
+	if cp := m.Status().CP; m.SecY.Tx != q.Key.KI.KeyID() || cp != "RETIRE" {
+		t.Errorf("transmits with %s in %s, want %s in RETIRE", m.SecY.Tx, cp, q.Key.KI)
+	}
+}

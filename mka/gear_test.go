@@ -454,3 +454,42 @@ func TestMemberThatGetsNoSAKBecomesANewMemberOnceInAWhile(t *testing.T) {
 		}
 	})
 }
+
+// Clause: 802.1X-2020 11.11: who has come to be live has shown what it takes; the version falls no further, and rises to
+// the lowest that live peers speak
+// Requirement: R114
+func TestVersionRisesToTheLowestOfLivePeers(t *testing.T) {
+	w, m, p := alone(t)
+	deaf := w.peer(3)
+	deaf.Version = 1
+	for range 5 {
+		deaf.Tell(m, listingNobody)
+		w.Run(mka.HelloTime)
+	}
+	last := func() uint8 { return p.Last().Basic.MKAVersion }
+	if last() != 1 {
+		t.Fatalf("version %d beside a peer of 1 that does not answer", last())
+	}
+	for n, c := range []struct{ speaks, want uint8 }{{2, 2}, {1, 2}, {3, 2}} { // with those before
+		q := w.peer(n + 4)
+		q.Version = c.speaks
+		q.Tell(m, listing(m.MI(), mnOf(m)))
+		w.Run(mka.MinGap + w.Delay)
+		if !isLive(m, q.SCI) || last() != c.want {
+			t.Errorf("version %d when one of %d is live, want %d", last(), c.speaks, c.want)
+		}
+	}
+	w.Run(mka.LifeTime + mka.HelloTime)
+	if last() != 3 {
+		t.Errorf("version %d when all are lost, want 3", last())
+	}
+	for n, speaks := range []uint8{3, 2} {
+		q := w.peer(n + 7)
+		q.Version = speaks
+		q.Tell(m, listing(m.MI(), mnOf(m)))
+		w.Run(mka.MinGap + w.Delay)
+	}
+	if last() != 3 {
+		t.Errorf("version %d with live peers of 3 and 2, which take 3, want 3", last())
+	}
+}

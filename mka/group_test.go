@@ -113,6 +113,43 @@ func TestFollowerTakesItsSSCIFromTheOrderOfTheListOrFromTheSCIs(t *testing.T) {
 	}
 }
 
+// Clause: 802.1X-2020 11.11.3: where order and SCIs disagree the key server's order counts, if it tells its SSCI
+// Requirement: R97
+func TestOrderOfTheKeyServersListCountsIfItTellsItsSSCI(t *testing.T) {
+	for _, c := range []struct {
+		version        uint8
+		told           uint8
+		own, serv, oth secy.SSCI
+	}{
+		{3, 1, 2, 1, 3}, {3, 2, 1, 2, 3}, {3, 3, 1, 3, 2}, // we stand first in the list
+		{3, 0, 2, 3, 1}, {2, 1, 2, 3, 1}, // by SCIs
+	} {
+		t.Run(fmt.Sprintf("version %d, %d told", c.version, c.told), func(t *testing.T) {
+			w := newWorld(t)
+			m, p, q := w.kay(2), w.peer(1), w.peer(3)
+			p.Version, p.Priority = c.version, 0
+			q.Tell(m, listing(m.MI(), mnOf(m)))
+			p.Tell(m, listing(m.MI(), mnOf(m)))
+			w.Run(mka.MinGap + w.Delay)
+			p.Hush()
+			p.Generate(secy.GCMAESXPN128, secy.Offset0)
+			key := p.Key.KI.KeyID()
+			p.Tell(m, func(u *eapol.MKPDU) {
+				u.Live = eapol.PeerList{Present: true, KeyServerSSCI: c.told, Peers: []eapol.ListedPeer{
+					{MI: m.MI(), MN: mnOf(m)}, {MI: q.MI, MN: q.MN}}}
+				u.Potential = eapol.PeerList{}
+			})
+			tx, _ := m.SecY.Find(0, key)
+			server, _ := m.SecY.Find(p.SCI, key)
+			other, _ := m.SecY.Find(q.SCI, key)
+			if tx.SSCI != c.own || server.SSCI != c.serv || other.SSCI != c.oth {
+				t.Errorf("SSCIs %d, %d of the key server and %d of the other; want %d, %d and %d", tx.SSCI, server.SSCI, other.SSCI,
+					c.own, c.serv, c.oth)
+			}
+		})
+	}
+}
+
 // Clause: 802.1X-2020 9.8
 // Requirement: R67
 func TestMemberThatJoinsIsConnectedWithAllOthers(t *testing.T) {

@@ -395,3 +395,26 @@ func TestXPNSuiteIsNotChosenWithAnOffsetThatItLacks(t *testing.T) {
 		}
 	}
 }
+
+// Clause: 802.1X-2020 9.4.2, 9.8: a SAK is named by the MI under which it was made, and is not distributed under another
+// Requirement: R68
+func TestSAKOfAFormerMIIsNotDistributed(t *testing.T) {
+	w, m, p := serving(t)
+	w.Run(mka.LifeTime)
+	p.Hush()
+	m.MustStep(mka.RekeyRequested{}) // p does not report it
+	w.peer(3).Tell(m, listingNobody) // the next SAK has to wait
+	w.Run(mka.HelloTime)
+	mi := m.MI()
+	p.Tell(m, func(u *eapol.MKPDU) { u.Basic.MI = mi })
+	sent := len(p.Received)
+	w.Run(mka.HelloTime)
+	if m.MI() == mi || len(p.Received) == sent {
+		t.Fatalf("MI changed %t, %d MKPDUs since", m.MI() != mi, len(p.Received)-sent)
+	}
+	for _, r := range p.Received[sent:] {
+		if r.DistributedSAK.Present {
+			t.Errorf("MN %d distributes KN %d", r.Basic.MN, r.DistributedSAK.KN)
+		}
+	}
+}

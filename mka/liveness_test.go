@@ -1,6 +1,7 @@
 package mka_test
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -228,16 +229,28 @@ func TestLivePeerWhoseListIsOlderThanLifeTimeIsLost(t *testing.T) {
 // Clause: 802.1X-2020 9.4.3
 // Requirement: R46
 func TestLivePeerWhoseListIsAFewHellosOldStaysLive(t *testing.T) {
-	w, m, p := serving(t)
-	p.Hush()
-	var heard []eapol.MN
-	for range 30 {
-		heard = append(heard, mnOf(m))
-		p.Tell(m, listing(m.MI(), heard[max(0, len(heard)-2)]))
-		w.Run(mka.HelloTime)
-	}
-	if !isLive(m, p.SCI) || m.Count(mka.EventPeerLost) != 0 {
-		t.Error("lost, though it lists MNs that are never older than two hellos")
+	for back, stays := range []bool{true, true, true, false} { // the last is Life Time old as it is heard
+		t.Run(fmt.Sprintf("%d hellos", back), func(t *testing.T) {
+			w, m, p := serving(t)
+			w.Run(mka.LifeTime + mka.HelloTime) // hellos come each 2 s
+			p.Hush()
+			w.until("a hello", mka.HelloTime, func() bool { return p.Last().At == w.Now })
+			first := mnOf(m)
+			p.Tell(m)
+			since := w.Now
+			for hello := 1; hello < 20; hello++ {
+				w.Run(mka.HelloTime)
+				if hello >= back {
+					p.Tell(m, listing(m.MI(), first+eapol.MN(hello-back)))
+				}
+				if !isLive(m, p.SCI) {
+					break
+				}
+			}
+			if isLive(m, p.SCI) != stays {
+				t.Errorf("live %t after %v", isLive(m, p.SCI), w.Now.Sub(since))
+			}
+		})
 	}
 }
 
@@ -331,5 +344,22 @@ func TestLastMKPDUOfAPeerThatRestartedDoesNotBringItBack(t *testing.T) {
 	wantDiscard(t, m, eapol.DiscardReplay, func() { m.MustStep(mka.FrameReceived{Frame: old}) })
 	if peers := m.Status().Participants[0].Peers; len(peers) != 1 || peers[0].MI != p.MI {
 		t.Errorf("peers are %+v, want %s alone", peers, p.MI)
+	}
+}
+
+// Clause: 802.1X-2020 9.4.2: what the last eight live peers said that went is remembered, whoever came after
+// Requirement: R41
+func TestWhatEightFormerPeersSaidIsAReplay(t *testing.T) {
+	_, m, p := alone(t)
+	var last [][]byte
+	for range 8 {
+		p.Rejoin()
+		last = append(last, p.Next(listing(m.MI(), mnOf(m))))
+		m.MustStep(mka.FrameReceived{Frame: last[len(last)-1]})
+	}
+	p.Rejoin()
+	accepts(t, m, p, proof(m, p))
+	for _, frame := range last {
+		drops(t, m, eapol.DiscardReplay, frame)
 	}
 }

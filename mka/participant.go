@@ -289,7 +289,6 @@ func (p *participant) note(now Time, m *eapol.MKPDU, d *decision, out *Output) *
 func (p *participant) promote(now Time, mi eapol.MI, out *Output) *peer {
 	q := &p.peers[p.find(mi)]
 	q.live = true
-	q.expiresAt = now.Add(p.kay.lifeTime())
 	sci := q.sci
 	out.event(Event{Kind: EventPeerLive, CKN: p.ckn, Peer: sci, MI: mi})
 	p.newInfo = true

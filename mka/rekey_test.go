@@ -241,3 +241,29 @@ func TestEverySAKIsToldToBeRetiredOnce(t *testing.T) {
 		}
 	}
 }
+
+// Clause: 802.1X-2020 9.8: whoever says at all times that packet numbers run out gets a SAK each Life Time
+// Requirement: R69
+func TestExhaustionCountsAgainAfterLifeTime(t *testing.T) {
+	w, m, p := serving(t, suites(secy.GCMAES128))
+	w.Run(10 * time.Second)
+	var made []mka.Time
+	for range 100 {
+		count := m.Count(mka.EventSAKGenerated)
+		p.Tell(m, func(u *eapol.MKPDU) {
+			u.SAKUse.Latest.LPN, u.SAKUse.Old.LPN = 0xffffffff, 0xffffffff
+		})
+		if m.Count(mka.EventSAKGenerated) > count {
+			made = append(made, w.Now)
+		}
+		w.Run(200 * time.Millisecond)
+	}
+	if len(made) != 4 {
+		t.Fatalf("%d SAKs in 20 s, want 4", len(made))
+	}
+	for i := 1; i < len(made); i++ {
+		if d := made[i].Sub(made[i-1]); d != mka.LifeTime {
+			t.Errorf("SAK %d comes %v after the one before, want %v", i+1, d, mka.LifeTime)
+		}
+	}
+}

@@ -345,3 +345,22 @@ func TestSAKUseIsEmptyWhereMACsecIsNotUsed(t *testing.T) {
 		t.Errorf("beside a principal that secures the port: %d octets, want 40", n)
 	}
 }
+
+// Clause: 802.1X-2020 9.10.1, 11.11.3: the XPN set goes with the key of an XPN suite, and with no other participant's
+// Requirement: R87
+func TestXPNSetGoesWithAnXPNKeyOnly(t *testing.T) {
+	w, m, p := following(t, secy.GCMAESXPN128)
+	addSecond(m, mka.Fallback)
+	q := w.AddPeer(3, ckn2, cak2())
+	q.Talk()
+	w.Run(10 * time.Second)
+	if !p.Last().XPN.Present || q.Last().XPN.Present || !q.Last().SAKUse.Present {
+		t.Errorf("with the key: %t, without: %t", p.Last().XPN.Present, q.Last().XPN.Present)
+	}
+	p.Generate(secy.GCMAES256, secy.Offset0)
+	p.Say()
+	w.Run(10 * time.Second)
+	if p.Last().XPN.Present || p.Last().SAKUse.Latest.KI != p.Key.KI {
+		t.Errorf("with a key of 32-bit packet numbers: %t, of %s", p.Last().XPN.Present, p.Last().SAKUse.Latest.KI)
+	}
+}
