@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -10,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -28,9 +30,12 @@ type target struct {
 	tests [][]string
 }
 
+// slow matches the tests of mka that take seconds.
+const slow = "TenThousand|AfterTrouble|OneSeed|RestartInEveryStep|RestartsInARow"
+
 var (
-	quick = []string{"-skip", "TenThousand", "./mka"}
-	long  = []string{"-run", "TenThousand", "./mka"}
+	quick = []string{"-skip", slow, "./mka"}
+	long  = []string{"-run", slow, "./mka"}
 )
 
 var packages = []target{
@@ -97,7 +102,14 @@ func conformanceTests(module fs.FS) ([][]string, error) {
 		}
 	}
 	slices.Sort(names)
-	return [][]string{{"-run", "^(" + strings.Join(names, "|") + ")$", "./mka"}}, err
+	suite := "^(" + strings.Join(names, "|") + ")$"
+	return [][]string{{"-run", suite, "-skip", slow, "./mka"}, {"-run", suiteOf(names, slow), "./mka"}}, err
+}
+
+// suiteOf is the pattern of those names that match.
+func suiteOf(names []string, pattern string) string {
+	matches := regexp.MustCompile(pattern)
+	return "^(" + strings.Join(slices.DeleteFunc(slices.Clone(names), func(n string) bool { return !matches.MatchString(n) }), "|") + ")$"
 }
 
 // sound wants the tests to pass on what is not mutated: nothing could be told from their failure otherwise.
@@ -120,15 +132,15 @@ func (j *judge) weave(ctx context.Context, chosen []mutant, n int) (err error) {
 	return err
 }
 
-// one runs the tests that answer for the mutant, until one fails.
-func (j judge) one(ctx context.Context, dir string, m mutant) (verdict, error) {
+// one runs the tests that answer for the mutant, until one fails, and names that.
+func (j judge) one(ctx context.Context, dir string, m mutant) (v verdict, by string, err error) {
 	number, isWoven := j.woven.number[m.key()]
 	if j.woven.broken[m.key()] {
-		return broken, nil
+		return broken, "", nil
 	}
 	overlay, err := writeOverlay(dir, m)
 	if err != nil {
-		return unjudged, err
+		return unjudged, "", err
 	}
 	for _, tests := range j.targetOf(m).tests {
 		var out []byte
@@ -139,17 +151,28 @@ func (j judge) one(ctx context.Context, dir string, m mutant) (verdict, error) {
 		}
 		switch {
 		case ctx.Err() != nil:
-			return unjudged, nil
+			return unjudged, "", nil
 		case err == nil:
 			continue
 		case bytes.Contains(out, []byte("[build failed]")):
-			return broken, nil
+			return broken, "", nil
 		case !errors.As(err, new(*exec.ExitError)):
-			return unjudged, err
+			return unjudged, "", err
 		}
-		return killed, nil
+		return killed, killer(out), nil
 	}
-	return survived, nil
+	return survived, "", nil
+}
+
+var failed = regexp.MustCompile(`(?m)^--- FAIL: (\w+)|^panic: test timed out`)
+
+// killer is the test that failed by the output of a test binary; empty if the mutant took that down before it could say.
+func killer(out []byte) string {
+	match := failed.FindSubmatch(out)
+	if match == nil {
+		return ""
+	}
+	return " by " + cmp.Or(string(match[1]), "time")
 }
 
 func (j judge) targetOf(m mutant) target {
@@ -220,10 +243,10 @@ func (j judge) all(ctx context.Context, chosen []mutant, o options) *report {
 				return
 			}
 			for m, ok := take(); ok; m, ok = take() {
-				v, err := j.one(ctx, own, m)
+				v, by, err := j.one(ctx, own, m)
 				lock.Lock()
 				judging--
-				r.note(m, v, err, j.same.has(m))
+				r.note(m, v, by, err, j.same.has(m))
 				lock.Unlock()
 			}
 		})
@@ -235,8 +258,8 @@ func (j judge) all(ctx context.Context, chosen []mutant, o options) *report {
 // judged is the number of mutants that tell something.
 func (r *report) judged() int { return r.count[killed] + r.count[survived] }
 
-// note counts the verdict on a mutant that is, or is not, listed to mean the same as the original.
-func (r *report) note(m mutant, v verdict, err error, same bool) {
+// note counts the verdict on a mutant, with the test that killed it; same: it is listed to mean the same as the original.
+func (r *report) note(m mutant, v verdict, by string, err error, same bool) {
 	place := m.place()
 	switch {
 	case v == unjudged:
@@ -253,7 +276,7 @@ func (r *report) note(m mutant, v verdict, err error, same bool) {
 		r.mistakes = append(r.mistakes, m)
 	}
 	r.count[v]++
-	fmt.Printf("%d of %d  %s  %s\n", r.judged(), r.wanted, v, place)
+	fmt.Printf("%d of %d  %s%s  %s\n", r.judged(), r.wanted, v, by, place)
 }
 
 // rate is how many percent of the mutants were killed.

@@ -169,8 +169,9 @@ func TestMutantsAreJudgedByTheirTests(t *testing.T) {
 			after = before + " deleted"
 		}
 		v, known := want[after]
-		if got, err := j.one(t.Context(), t.TempDir(), m); !known || got != v || err != nil {
-			t.Errorf("%q: %s (%v), want %s", after, got, err, v)
+		got, by, err := j.one(t.Context(), t.TempDir(), m)
+		if !known || got != v || err != nil || (by == " by TestSmall") != (v == killed) {
+			t.Errorf("%q: %s%s (%v), want %s", after, got, by, err, v)
 		}
 		delete(want, after)
 	}
@@ -216,7 +217,7 @@ func TestEquivalentMutantsDoNotCount(t *testing.T) {
 	var r report
 	for _, v := range []verdict{survived, killed} {
 		for _, m := range found {
-			r.note(m, v, nil, same.has(m))
+			r.note(m, v, "", nil, same.has(m))
 		}
 	}
 	if len(found) != 3 || len(r.same) != 1 || len(r.survivors) != 2 || r.count[killed] != 3 || len(r.mistakes) != 1 ||
@@ -267,7 +268,7 @@ func TestListOfEquivalentsIsRead(t *testing.T) {
 // Clause: none; the conformance suite is the tests that are tagged, and no other
 func TestSuiteOfConformanceIsTheTaggedTests(t *testing.T) {
 	targets, err := targetsOf(os.DirFS("../.."), options{in: "mka", suite: "conformance"})
-	if err != nil || len(targets) != 1 || targets[0].dir != "mka" || len(targets[0].tests) != 1 {
+	if err != nil || len(targets) != 1 || targets[0].dir != "mka" || len(targets[0].tests) != 2 {
 		t.Fatalf("targets %v, %v", targets, err)
 	}
 	run := targets[0].tests[0][1]
