@@ -320,6 +320,7 @@ func TestPortThatIsInClearIsNotValid(t *testing.T) {
 }
 
 // Clause: 802.1X-2020 9.8; decision on suites: who has taken none is given two Life Times before it starts over
+// Requirement: R73
 func TestListOfSuitesStartsOverTwoLifeTimesLater(t *testing.T) {
 	w := newCPWorld()
 	p := w.principal
@@ -558,5 +559,48 @@ func TestReportsOfTheSecYAreUsedUp(t *testing.T) {
 	}
 	if !w.principal.newInfo {
 		t.Error("the peers are not told at once")
+	}
+}
+
+// Clause: none; design: keys are wiped when dropped
+func TestKeysOfARemovedParticipantAreWiped(t *testing.T) {
+	cak, err := keyderive.NewCAK(bytes.Repeat([]byte{1, 2}, 8))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ckn, err := keyderive.NewCKN([]byte{1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	k, err := New(Config{SCI: cpOwnSCI, CipherSuites: []secy.CipherSuite{secy.GCMAES128}, Rand: bytes.NewReader(make([]byte, 100))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out Output
+	if err := k.Step(0, ParticipantAdded{CKN: ckn, CAK: cak}, &out); err != nil {
+		t.Fatal(err)
+	}
+	p := k.participants[0]
+	if err := k.Step(0, ParticipantRemoved{CKN: ckn}, &out); err != nil {
+		t.Fatal(err)
+	}
+	// A wiped key stands for no key: nothing is made with it, and nothing verifies.
+	if !p.cak.IsZero() || !p.ick.IsZero() || !p.kek.IsZero() {
+		t.Errorf("CAK wiped %t, ICK %t, KEK %t", p.cak.IsZero(), p.ick.IsZero(), p.kek.IsZero())
+	}
+}
+
+// Clause: none; design: an Output that is used again holds no key of before
+func TestResetForgetsTheKeysOfOps(t *testing.T) {
+	sak, err := keyderive.NewSAK(make([]byte, 16))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out Output
+	out.op(secy.Op{Kind: secy.OpCreateTransmitSA, SAK: sak})
+	was := out.Ops
+	out.Reset()
+	if !was[0].SAK.IsZero() || len(out.Ops) != 0 {
+		t.Error("the SAK is still there")
 	}
 }

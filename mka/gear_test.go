@@ -290,6 +290,7 @@ func TestPriority255IsTheLastChoice(t *testing.T) {
 }
 
 // Clause: 802.1X-2020 11.11.3; decision on suites: a peer of version 1 may know XPN suites all the same
+// Requirement: R73
 func TestXPNIsOfferedToAMutePeerOfVersion1Last(t *testing.T) {
 	w, m, g := meet(t, mkatest.SONiC, true)
 	w.until("secured", 2*mka.LifeTime, func() bool { return agreed(m, g) })
@@ -301,6 +302,7 @@ func TestXPNIsOfferedToAMutePeerOfVersion1Last(t *testing.T) {
 }
 
 // Clause: 9.8, 11.11.3; decision on suites: who has not answered since the offer has not refused its suite
+// Requirement: R73
 func TestPeerWithSlowHellosIsNotJudgedToRefuseASuiteThatItHasNotAnswered(t *testing.T) {
 	w, m, g := meet(t, mkatest.Juniper, true, lifeTime(30*time.Second))
 	w.until("secured", within(mkatest.Juniper), func() bool { return agreed(m, g) })

@@ -42,6 +42,7 @@ func TestThreeThatStartAtAboutOneTimeAreSoonConnected(t *testing.T) {
 }
 
 // Clause: 802.1X-2020 9.8; wpa_supplicant makes no receive SA of a SAK for whom it hears only after it
+// Requirement: R66
 func TestMembersThatHearEachOtherOnlyAfterASAKGetAnother(t *testing.T) {
 	for _, version := range []uint8{1, 3} {
 		t.Run(fmt.Sprintf("MKA version %d", version), func(t *testing.T) {

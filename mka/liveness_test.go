@@ -363,3 +363,22 @@ func TestWhatEightFormerPeersSaidIsAReplay(t *testing.T) {
 		drops(t, m, eapol.DiscardReplay, frame)
 	}
 }
+
+// Clause: 802.1X-2020 9.4.3: the first MN is as good as any, as long as it is recent
+// Requirement: R46
+func TestFirstMessageNumberProlongsALife(t *testing.T) {
+	w := newWorld(t)
+	m, p := w.kay(2), w.peer(1)
+	for range 2 {
+		p.Tell(m, listing(m.MI(), 1))
+		w.Run(5 * time.Second)
+	}
+	if !isLive(m, p.SCI) || mnOf(m) < 4 {
+		t.Errorf("live %t after MN %d", isLive(m, p.SCI), mnOf(m))
+	}
+	w.Run(time.Second)
+	p.Tell(m, listing(m.MI(), 1)) // it is ten seconds old now
+	if _, known := peerOf(m, p.SCI); !known || isLive(m, p.SCI) {
+		t.Errorf("known %t, live %t", known, isLive(m, p.SCI))
+	}
+}

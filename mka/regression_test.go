@@ -119,6 +119,7 @@ func TestPeerThatWantsMACsecAgainIsSecuredAgain(t *testing.T) {
 }
 
 // Clause: 802.1X-2020 9.8; decision on suites: 3 s from when the SAK is offered
+// Requirement: R66, R73
 func TestLivePeerThatDropsItsKeyIsOfferedItAgainBeforeItsSuiteIsJudged(t *testing.T) {
 	w, m, p := serving(t)
 	w.Run(10 * time.Second)
@@ -181,6 +182,7 @@ func TestMustSecureNeverReportsPlainTrafficBeforeItIsSecured(t *testing.T) {
 }
 
 // Clause: 802.1X-2020 9.8: only members that secure count for the suite
+// Requirement: R73
 func TestPeerThatDoesNotSecureIsNotJudged(t *testing.T) {
 	w := newWorld(t)
 	m, p, q := w.kay(4), w.peer(1), w.peer(2)
@@ -222,6 +224,7 @@ func TestTwoMembersOfOneSCIAreNotInstalledTwice(t *testing.T) {
 }
 
 // Clause: 802.1X-2020 11.11: a recorded MKPDU of version 1 is heard as well as a peer
+// Requirement: R114
 func TestDeafPeerOfVersion1LowersNothingForLivePeers(t *testing.T) {
 	w, m, p := serving(t, suites(secy.GCMAESXPN128))
 	deaf := w.peer(3)

@@ -428,7 +428,7 @@ func (p *participant) enroll(y *key, m *eapol.MKPDU) bool {
 		if at := p.find(mi); at >= 0 {
 			sci = p.peers[at].sci
 		}
-		if sci != 0 && y.has(sci) { // two lives of one station
+		if y.has(sci) { // two lives of one station
 			sci = 0
 		}
 		complete = complete && sci != 0

@@ -354,6 +354,9 @@ func TestXPNSetGoesWithAnXPNKeyOnly(t *testing.T) {
 	q := w.AddPeer(3, ckn2, cak2())
 	q.Talk()
 	w.Run(10 * time.Second)
+	if x := p.Last().XPN; x.LatestHigh != 0 || x.OldHigh != 0 {
+		t.Errorf("upper halves %d and %d, want 0 of the key, and of none", x.LatestHigh, x.OldHigh)
+	}
 	if !p.Last().XPN.Present || q.Last().XPN.Present || !q.Last().SAKUse.Present {
 		t.Errorf("with the key: %t, without: %t", p.Last().XPN.Present, q.Last().XPN.Present)
 	}

@@ -128,6 +128,7 @@ func TestFirstOfferToAMutePeerFollowsItsVersion(t *testing.T) {
 }
 
 // Clause: 802.1X-2020 11.11.3
+// Requirement: R73
 func TestNextSuiteIsOfferedToAMutePeerEveryThreeSeconds(t *testing.T) {
 	w := newWorld(t)
 	m, p := w.kay(2), w.peer(1)
@@ -162,6 +163,7 @@ func (w *world) connectedTo(m *mkatest.Member, p *mkatest.Peer) {
 }
 
 // Clause: 802.1X-2020 11.11.3
+// Requirement: R73
 func TestRefusedSuitesAreRememberedWhileThePeerLives(t *testing.T) {
 	w := newWorld(t)
 	m, p := w.kay(2), w.peer(1)
@@ -181,6 +183,7 @@ func TestRefusedSuitesAreRememberedWhileThePeerLives(t *testing.T) {
 }
 
 // Clause: 802.1X-2020 11.11.3
+// Requirement: R73
 func TestRefusedSuitesAreForgottenWithThePeer(t *testing.T) {
 	w := newWorld(t)
 	m, p := w.kay(2), w.peer(1)
@@ -198,6 +201,7 @@ func TestRefusedSuitesAreForgottenWithThePeer(t *testing.T) {
 }
 
 // Clause: 802.1X-2020 11.11.3
+// Requirement: R73
 func TestListOfSuitesStartsOverWhenAPeerHasTakenNone(t *testing.T) {
 	w := newWorld(t)
 	m, p := w.kay(2), w.peer(1)
@@ -210,6 +214,7 @@ func TestListOfSuitesStartsOverWhenAPeerHasTakenNone(t *testing.T) {
 }
 
 // Clause: 802.1X-2020 9.8
+// Requirement: R78
 func TestFollowerTakesAnySuiteOfItsList(t *testing.T) {
 	for _, suite := range secy.CipherSuites {
 		t.Run(suite.String(), func(t *testing.T) {
@@ -223,6 +228,7 @@ func TestFollowerTakesAnySuiteOfItsList(t *testing.T) {
 }
 
 // Clause: 802.1X-2020 9.8
+// Requirement: R93
 func TestFollowerChangesSuiteWithTheKeyServer(t *testing.T) {
 	w, m, p := following(t, secy.GCMAES128)
 	w.Run(5 * time.Second)
@@ -234,6 +240,7 @@ func TestFollowerChangesSuiteWithTheKeyServer(t *testing.T) {
 }
 
 // Clause: 802.1X-2020 11.11
+// Requirement: R114
 func TestVersionFallsBackForAPeerThatAnswersNoHigherOne(t *testing.T) {
 	w := newWorld(t)
 	m, p := w.kay(2), w.peer(1)
@@ -254,6 +261,7 @@ func TestVersionFallsBackForAPeerThatAnswersNoHigherOne(t *testing.T) {
 }
 
 // Clause: 802.1X-2020 12.4 (retireDelay); decision on suites: 3 s from when a member can take the SAK
+// Requirement: R73
 func TestPeerThatIsStillToRetireASAKIsNotJudgedToRefuseTheSuiteOfTheNext(t *testing.T) {
 	w, m, p := serving(t) // p announces nothing
 	w.Run(10 * time.Second)
@@ -269,4 +277,24 @@ func TestPeerThatIsStillToRetireASAKIsNotJudgedToRefuseTheSuiteOfTheNext(t *test
 		t.Errorf("its suite was judged to be refused %d times", n)
 	}
 	w.connectedTo(m, p)
+}
+
+// Clause: 802.1X-2020 11.12.3: each time that no suite is in common is told, and none in between
+// Requirement: R73
+func TestEachTimeWithoutASuiteInCommonIsTold(t *testing.T) {
+	w := newWorld(t)
+	m, p := w.kay(2, suites(secy.GCMAESXPN256)), w.peer(1)
+	p.Talk()
+	for round := 1; round <= 3; round++ {
+		p.Announces = []secy.CipherSuite{secy.GCMAES128}
+		p.Rejoin()
+		p.Say()
+		w.Run(2 * mka.LifeTime)
+		if n := m.Count(mka.EventNoSuite); n != round {
+			t.Errorf("told %d times, want %d", n, round)
+		}
+		p.Announces = []secy.CipherSuite{secy.GCMAESXPN256}
+		p.Say()
+		w.until("a SAK", mka.HelloTime, func() bool { return m.Count(mka.EventSAKGenerated) == round })
+	}
 }

@@ -21,7 +21,7 @@ func (e equivalents) has(m mutant) bool {
 //
 //	mka/kay.go
 //	- the line
-//	+ the line of the mutant
+//	+ the line of the mutant, or nothing
 //	= why nothing can tell the one from the other
 //
 // An entry that is no mutant of the module is an error: the code that it was about has changed, and it proves nothing.
@@ -42,10 +42,10 @@ func readEquivalents(module fs.FS, all []mutant) (equivalents, error) {
 		if strings.HasPrefix(block, "#") {
 			continue
 		}
-		if len(lines) < 4 || !strings.HasPrefix(lines[1], "- ") || !strings.HasPrefix(lines[2], "+ ") || !strings.HasPrefix(lines[3], "= ") {
+		if len(lines) < 4 || !strings.HasPrefix(lines[1], "- ") || !strings.HasPrefix(lines[2], "+") || !strings.HasPrefix(lines[3], "= ") {
 			return nil, fmt.Errorf("%s: want file, - line, + line and = proof in %q", equivalentsFile, block)
 		}
-		entry := [3]string{lines[0], lines[1][2:], lines[2][2:]}
+		entry := [3]string{lines[0], lines[1][2:], strings.TrimSpace(lines[2][1:])}
 		if dirs[lines[0]] && !there[entry] {
 			return nil, fmt.Errorf("%s: %s has no such mutant (any more): %s", equivalentsFile, lines[0], entry[2])
 		}
