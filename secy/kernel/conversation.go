@@ -7,8 +7,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// maxAttempts bounds how often a dump is repeated that something has disturbed.
-const maxAttempts = 4
+// maxAttempts bounds how often a dump is repeated that something has disturbed: dozens of ports that start together disturb
+// each other's.
+const maxAttempts = 16
 
 // A conversation speaks the messages of this package through an Exchange.
 type conversation struct {

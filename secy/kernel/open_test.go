@@ -54,7 +54,7 @@ func TestOpenSaysWhatIsMissing(t *testing.T) {
 		"on another device":    {otherLower, nil, "on another lower device"},
 		"its MTU is too small": {nil, func(c *kernel.Config) { c.MTU = 90 }, "raise it to at least 100"},
 		"SecY is not to be read": {func(k *kerneltest.Kernel) {
-			for range 4 {
+			for range 16 {
 				k.Fail("GET_TXSC", unix.EINTR)
 			}
 		}, nil, "interrupted system call"},
