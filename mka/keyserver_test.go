@@ -418,3 +418,49 @@ func TestSAKOfAFormerMIIsNotDistributed(t *testing.T) {
 		}
 	}
 }
+
+// Clause: 802.1X-2020 9.8, 12.4; wpa_supplicant 2.10 dies of an MKPDU that both tells it to transmit with one SAK and has another
+func TestNoSAKIsMadeBeforeTheLastIsTakenUp(t *testing.T) {
+	for name, c := range map[string]struct {
+		rx, tx bool // what the member reports to do with the last in the end
+		within time.Duration
+	}{
+		"once the member transmits with it":        {true, true, mka.LifeTime - time.Second},
+		"when it receives only, after Life Time":   {true, false, mka.LifeTime},
+		"when it reports nothing, after SuiteTime": {false, false, mka.SuiteTime},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w, m, p := serving(t)
+			p.Hush()
+			m.MustStep(mka.RekeyRequested{})
+			w.Run(mka.MinGap + w.Delay)
+			made, born := m.Count(mka.EventSAKGenerated), w.Now
+			last := p.Last().DistributedSAK
+			report := func(rx, tx bool) {
+				p.Tell(m, func(u *eapol.MKPDU) {
+					u.SAKUse = eapol.SAKUse{Present: true, Latest: eapol.KeyUse{KI: eapol.KI{MI: m.MI(), KN: last.KN}, AN: last.AN,
+						Rx: true, Tx: tx}}
+					if !rx { // the one before
+						u.SAKUse.Latest = eapol.KeyUse{KI: eapol.KI{MI: m.MI(), KN: last.KN - 1}, AN: last.AN - 1, Rx: true, Tx: true}
+					}
+				})
+			}
+			report(c.rx, false)
+			m.MustStep(mka.RekeyRequested{})
+			for w.Now.Sub(born) < c.within-time.Second {
+				if w.Run(500 * time.Millisecond); m.Count(mka.EventSAKGenerated) != made {
+					t.Fatalf("another SAK was made %s after the last", w.Now.Sub(born))
+				}
+				report(c.rx, false)
+			}
+			report(c.rx, c.tx)
+			if w.Run(mka.MinGap + w.Delay); c.tx != (m.Count(mka.EventSAKGenerated) > made) {
+				t.Errorf("transmitting: %t, SAKs made: %d", c.tx, m.Count(mka.EventSAKGenerated)-made)
+			}
+			w.Run(time.Second)
+			if n := m.Count(mka.EventSAKGenerated) - made; n != 1 {
+				t.Errorf("%d SAKs made afterwards, want 1", n)
+			}
+		})
+	}
+}

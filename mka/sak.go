@@ -104,7 +104,7 @@ func (p *participant) advised() bool {
 
 // holdOff is the time before which no new SAK is made: while others are about to become live, Life Time after the last
 // was first distributed, so that one SAK serves them all (9.8). And not before it can be distributed at once: nothing is
-// to be sent with a SAK that the others do not have yet.
+// to be sent with a SAK that the others do not have yet. And not before the last one that we have made is taken up.
 func (p *participant) holdOff() Time {
 	var at Time
 	if p.sent {
@@ -112,6 +112,30 @@ func (p *participant) holdOff() Time {
 	}
 	if p.offered && p.potentialCount() > 0 {
 		at = max(at, p.offeredAt.Add(p.kay.lifeTime()))
+	}
+	if y := p.kay.newest(); y != nil && y.ki.MI == p.mi {
+		at = max(at, p.takenUpAt(y))
+	}
+	return at
+}
+
+// takenUpAt is when a key is taken up at the latest: everybody for whom it was made transmits with it, or does not even
+// report it within SuiteTime, or does not get further within Life Time; a station that has taken another MI since may have
+// it, too. A wpa_supplicant (2.10) that learns in one MKPDU that its key server transmits with a key, and of the next key,
+// dies.
+func (p *participant) takenUpAt(y *key) (at Time) {
+	for i := range p.peers {
+		q := &p.peers[i]
+		if !q.live || !q.secures() || !slices.ContainsFunc(y.members, func(m member) bool { return m.mi == q.mi || m.sci == q.sci }) {
+			continue
+		}
+		switch u, _ := q.uses(y.ki); {
+		case u.tx:
+		case u.rx:
+			at = max(at, y.bornAt.Add(p.kay.lifeTime()))
+		default:
+			at = max(at, y.bornAt.Add(SuiteTime))
+		}
 	}
 	return at
 }
