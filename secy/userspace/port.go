@@ -220,6 +220,11 @@ func (p *Port) settle() error {
 	if err != nil {
 		return err
 	}
+	if p.enabled { // before the carrier, at which bridges and bonds look
+		if err := p.tap.followSpeed(p.lower); err != nil {
+			p.log.Debug("the Controlled Port does not tell the speed of the lower device", "err", err)
+		}
+	}
 	return p.tap.setCarrier(p.enabled)
 }
 

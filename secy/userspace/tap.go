@@ -31,6 +31,7 @@ type tap struct {
 	file  *os.File
 	raw   syscall.RawConn
 	links *netlink.Handle
+	speed *speedometer
 	udp   bool // the kernel segments UDP
 }
 
@@ -40,9 +41,15 @@ func openTAP(name string) (*tap, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open route netlink socket: %w", err)
 	}
-	t := &tap{name: name, links: links}
+	speed, err := newSpeedometer()
+	if err != nil {
+		links.Close()
+		return nil, err
+	}
+	t := &tap{name: name, links: links, speed: speed}
 	if err := t.open(); err != nil {
 		links.Close()
+		speed.close()
 		return nil, fmt.Errorf("make %s: %w", name, err)
 	}
 	if err := t.configure(); err != nil {
@@ -176,6 +183,15 @@ func (t *tap) follow(mac [6]byte, lowerMTU int) error {
 	return nil
 }
 
+// followSpeed gives the device the speed of the lower device, which may have come to another with its carrier.
+func (t *tap) followSpeed(lower int) error {
+	link, err := t.links.LinkByIndex(lower)
+	if err != nil {
+		return fmt.Errorf("look up device %d: %w", lower, err)
+	}
+	return t.speed.copySpeed(t.name, link.Attrs().Name)
+}
+
 // setUp brings the device administratively up.
 func (t *tap) setUp() error {
 	link, err := t.links.LinkByName(t.name)
@@ -201,6 +217,7 @@ func (t *tap) control(f func(fd int) error) error {
 func (t *tap) close() {
 	_ = t.file.Close()
 	t.links.Close()
+	t.speed.close()
 }
 
 // A tapWriter writes frames to the TAP without allocation. It is not for concurrent use.
