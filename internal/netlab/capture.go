@@ -70,7 +70,13 @@ type Capture struct {
 // those that the device sends. The two ends of a wire together therefore give each frame on it once, and nothing that
 // a filter stopped on its way out. A device may be captured while it is down.
 func StartCapture(n *Namespace, device string) (*Wire, error) {
-	file, err := n.openSocket(device, unix.ETH_P_ALL)
+	return StartCaptureOf(n, device, unix.ETH_P_ALL)
+}
+
+// StartCaptureOf is StartCapture for the frames of one EtherType, after the host's packet filter has seen them: on a device
+// that is flooded with others.
+func StartCaptureOf(n *Namespace, device string, etherType EtherType) (*Wire, error) {
+	file, err := n.openSocket(device, uint16(etherType))
 	if err != nil {
 		return nil, err
 	}

@@ -26,7 +26,8 @@ const (
 // maxStream bounds how many frames one stream sends: a bit of memory for each tells what was lost, 32 MiB at most.
 const maxStream = 1 << 28
 
-// burstInterval is the beat of a stream: as many frames as are due are sent at once, as hosts do.
+// burstInterval is the beat of a stream, or that of its frames if there are fewer: as many frames as are due are sent at
+// once, as hosts do.
 const burstInterval = time.Millisecond
 
 // quiet is how long nothing may arrive after the last frame was sent before what is missing counts as lost.
@@ -123,7 +124,7 @@ func (s *Stream) frame(source net.HardwareAddr) []byte {
 
 // send keeps to the rate by the clock, not by the number of beats: a late beat sends more.
 func (s *Stream) send(frame []byte) error {
-	beat := time.NewTicker(burstInterval)
+	beat := time.NewTicker(max(burstInterval, time.Second/time.Duration(s.cfg.Rate)))
 	defer beat.Stop()
 	start := time.Now()
 	for {
