@@ -16,7 +16,7 @@ import (
 )
 
 // startTime bounds how long a daemon may take to answer on its control socket, in an emulated machine too.
-const startTime = 15 * time.Second
+const startTime = 40 * time.Second
 
 // lookInterval is how often a starting daemon is asked whether it is up: the resolution of that moment.
 const lookInterval = 2 * time.Millisecond
@@ -32,7 +32,8 @@ type Host struct {
 	log      log
 }
 
-func newHost(name, dir string, o Options) (*Host, error) {
+// NewHost makes a host without devices and without a configuration, which keeps its files below dir. The caller closes it.
+func NewHost(name, dir string, o Options) (*Host, error) {
 	dir = filepath.Join(dir, name)
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		return nil, err

@@ -67,10 +67,10 @@ func (l *Link) build(ctx context.Context, o Options) (err error) {
 	if o.Programs, err = filepath.Abs(o.Programs); err != nil {
 		return err
 	}
-	if l.West, err = newHost("west", l.dir, o); err != nil {
+	if l.West, err = NewHost("west", l.dir, o); err != nil {
 		return err
 	}
-	if l.East, err = newHost("east", l.dir, o); err != nil {
+	if l.East, err = NewHost("east", l.dir, o); err != nil {
 		return err
 	}
 	if err := netlab.Join(l.West.Namespace, Lower, l.East.Namespace, Lower); err != nil {

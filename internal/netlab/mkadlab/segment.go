@@ -42,7 +42,7 @@ func (s *Segment) build(ctx context.Context, n int, o Options) (err error) {
 	}
 	var ports []string
 	for i := range n {
-		h, err := newHost(fmt.Sprintf("host%d", i+1), s.dir, o)
+		h, err := NewHost(fmt.Sprintf("host%d", i+1), s.dir, o)
 		if err != nil {
 			return err
 		}
