@@ -1,7 +1,6 @@
 package link
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -57,20 +56,32 @@ func (l *listener) says(want ...bool) bool {
 var masters = map[string]struct {
 	make    []string
 	secured string            // in "ip -details link show"
-	without map[string]string // while unsecured, by on_unsecured
+	without map[string]string // while unsecured, by the way to be unsecured
 }{
 	"bridge": {[]string{"ip link add top type bridge"}, "bridge_slave state forwarding",
-		map[string]string{"dormant": "bridge_slave state disabled", "down": "bridge_slave state disabled"}},
+		map[string]string{"dormant": "bridge_slave state disabled", "down": "bridge_slave state disabled",
+			"userspace": "bridge_slave state disabled"}},
 	"bond": {[]string{"ip link add top mtu 1468 type bond mode active-backup miimon 100"}, "mii_status UP",
-		map[string]string{"dormant": "mii_status UP", "down": "mii_status DOWN"}},
+		map[string]string{"dormant": "mii_status UP", "down": "mii_status DOWN", "userspace": "mii_status DOWN"}},
+}
+
+// waysUnsecured are how a Controlled Port may look while it is not secured.
+var waysUnsecured = map[string]struct {
+	lines string
+	state string // in "ip link show"
+	keeps bool   // its addresses and routes
+}{
+	"dormant":   {"on_unsecured = \"dormant\"\nbackend = \"kernel\"", "state DORMANT", true},
+	"down":      {"on_unsecured = \"down\"\nbackend = \"kernel\"", "state DOWN", false},
+	"userspace": {"backend = \"userspace\"", "state DOWN", true}, // without carrier
 }
 
 // Clause: none; design: on_unsecured, as docs/controlled-port.md tells it.
 func TestGuestUnsecuredPortIsSeen(t *testing.T) {
-	for _, way := range []string{"dormant", "down"} {
+	for way, w := range waysUnsecured {
 		for name, m := range masters {
 			t.Run(way+" in a "+name, func(t *testing.T) {
-				l := newLink(t, fmt.Sprintf("on_unsecured = %q\nbackend = \"kernel\"", way), "")
+				l := newLink(t, w.lines, "")
 				must(t, l.Secure(t.Context()))
 				becomePart(t, l.West, name, m.make)
 				must(t, l.West.AddAddress(mkadlab.Controlled, mkadlab.WestAddress+"/24"))
@@ -83,10 +94,10 @@ func TestGuestUnsecuredPortIsSeen(t *testing.T) {
 
 				l.East.Daemon().Kill()
 				waitFor(t, "the peer's loss", func() bool { return port(t, l.West).State == control.Blocked })
-				waitForDetails(t, l.West, m.without[way], "state "+strings.ToUpper(way))
+				waitForDetails(t, l.West, m.without[way], w.state)
 				waitFor(t, "routing daemons to hear of it", func() bool { return heard.says(false) })
-				if way == "dormant" && addresses(t, l.West) != before {
-					t.Errorf("dormant has cost addresses: before\n%s\nnow\n%s", before, addresses(t, l.West))
+				if w.keeps && addresses(t, l.West) != before {
+					t.Errorf("it has cost addresses: before\n%s\nnow\n%s", before, addresses(t, l.West))
 				}
 
 				must(t, l.East.StartDaemon(t.Context()))
