@@ -383,3 +383,17 @@ func TestConfigurationThatEverybodyMayWriteIsRefused(t *testing.T) {
 		}
 	}
 }
+
+// Clause: none; each option is proven by a test that docs/options.md names.
+func TestEveryOptionHasItsProof(t *testing.T) {
+	text, err := os.ReadFile("../../docs/options.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range slices.Concat(daemonShape.keys, portShape.keys, keyShape.keys) {
+		row := regexp.MustCompile("(?m)^\\|[^|]*`" + key + "`[^|]*\\|.*`Test[A-Za-z0-9]+`")
+		if !row.Match(text) {
+			t.Errorf("no test is named for %s", key)
+		}
+	}
+}
