@@ -130,7 +130,10 @@ func (p *port) learn(e mka.Event) {
 		p.suspect("nobody may be key server: all sides have key_server_priority 255; lower it on one")
 	case mka.EventSecYFailed:
 		p.suspectRefusal(e.Reason)
+	case mka.EventPeerLive:
+		p.resift = true
 	case mka.EventPeerLost:
+		p.resift = true
 		p.suspect(fmt.Sprintf("peer %s lost: %s", e.Peer, e.Reason))
 	}
 }

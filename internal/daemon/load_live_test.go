@@ -216,7 +216,7 @@ func TestOverloadedSecYKeepsMKAOnTimeAndMemoryBounded(t *testing.T) {
 	end := time.Now().Add(7 * time.Second) // longer than MKA Life Time
 	for i, h := range l.Hosts() {
 		for range 2 {
-			fd := impatientSocket(t, h)
+			fd := impatientSocket(t, h, mkadlab.Controlled)
 			senders.Go(func() {
 				frame := append([]byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2, 0, 0, 0, 0, 1, 0x88, 0xb6}, make([]byte, 1400)...)
 				for n := uint64(0); time.Now().Before(end); n++ {
@@ -253,10 +253,10 @@ func TestOverloadedSecYKeepsMKAOnTimeAndMemoryBounded(t *testing.T) {
 	carriesBothWays(t, l)
 }
 
-// impatientSocket sends by a host's Controlled Port and never waits for it. It holds so much itself that the device is full.
-func impatientSocket(t *testing.T, h *mkadlab.Host) (fd int) {
+// impatientSocket sends by a device of a host and never waits for it. It holds so much itself that the device is full.
+func impatientSocket(t *testing.T, h *mkadlab.Host, device string) (fd int) {
 	t.Helper()
-	d, err := h.Device(mkadlab.Controlled)
+	d, err := h.Device(device)
 	must(t, err)
 	must(t, h.Do(func() (err error) {
 		fd, err = unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)

@@ -70,6 +70,7 @@ type port struct {
 	enabled    bool // the Controlled Port, as last ordered
 	sci        secy.SCI
 	socket     *receiver
+	resift     bool // the live peers have changed since socket was told
 	kay        *mka.KaY
 	out        mka.Output
 	ids        []secy.KeyID
@@ -211,7 +212,28 @@ func (p *port) settle() {
 			p.carryOut()
 		}
 	}
+	p.sift()
 	p.updateState()
+}
+
+// sift has frames of live peers read before others.
+func (p *port) sift() {
+	if !p.resift || p.kay == nil {
+		return
+	}
+	p.resift = false
+	var s linkwatch.Sift
+	for _, part := range p.kay.Status(p.now()).Participants {
+		s.Names = append(s.Names, part.CKN.AppendTo(nil))
+		for _, q := range part.Peers {
+			if q.Live {
+				s.Senders = append(s.Senders, q.SCI.MAC())
+			}
+		}
+	}
+	if err := p.socket.divide(s); err != nil {
+		p.log.Warn("frames of live peers have no precedence over a flood", "error", err)
+	}
 }
 
 // wait is how long there is nothing to do.

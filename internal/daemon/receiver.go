@@ -2,6 +2,8 @@ package daemon
 
 import (
 	"errors"
+	"sync"
+	"time"
 
 	"mkad/eapol"
 	linkwatch "mkad/internal/port"
@@ -14,32 +16,58 @@ const maxFrame = 9216
 // what does not fit.
 const receiverBuffers = 8
 
-// A receiver reads EAPOL frames for a port's goroutine. All methods but run belong to that goroutine; a nil receiver
-// has no frames.
+// Of frames that do not seem to come from live peers, othersBurst are read in othersTime; more wait in the kernel, which drops
+// what does not fit. It is a thousand a second: more than the largest group sends, and little work.
+const (
+	othersBurst = 100
+	othersTime  = 100 * time.Millisecond
+)
+
+// A receiver reads EAPOL frames for a port's goroutine, by two sockets, so that a flood neither takes the room of the peers'
+// hellos nor makes more work than is bearable. All methods but run belong to that goroutine; a nil receiver has no frames.
 type receiver struct {
-	socket *linkwatch.Socket
+	peers  *linkwatch.Socket // what seems to come from live peers; also sends
+	others *linkwatch.Socket
+	sift   linkwatch.Sift // what divides them
 	full   chan []byte
 	free   chan []byte
 	quit   chan struct{}
-	ended  chan struct{}
+	ended  sync.WaitGroup
 }
 
 func receive(ifindex int, group eapol.MAC) (*receiver, error) {
-	socket, err := linkwatch.Open(ifindex, eapol.EtherType, group)
+	peers, err := linkwatch.Open(ifindex, eapol.EtherType, group)
 	if err != nil {
 		return nil, err
 	}
-	r := &receiver{socket: socket, full: make(chan []byte), free: make(chan []byte, receiverBuffers),
-		quit: make(chan struct{}), ended: make(chan struct{})}
+	others, err := linkwatch.Open(ifindex, eapol.EtherType, group)
+	if err == nil {
+		err = peers.Keep(linkwatch.Sift{}, false)
+	}
+	if err != nil {
+		return nil, errors.Join(err, peers.Close())
+	}
+	r := &receiver{peers: peers, others: others, full: make(chan []byte), free: make(chan []byte, receiverBuffers),
+		quit: make(chan struct{})}
 	for range receiverBuffers {
 		r.free <- make([]byte, maxFrame)
 	}
-	go r.run()
+	r.ended.Go(func() { r.run(peers, func() bool { return true }) })
+	r.ended.Go(func() { r.run(others, r.pace()) })
 	return r, nil
 }
 
-func (r *receiver) run() {
-	defer close(r.ended)
+// divide has frames of these senders and CAs read first. In between a frame may be read twice, which MKA takes for a replay.
+func (r *receiver) divide(sift linkwatch.Sift) error {
+	if r == nil || r.sift.Equal(sift) {
+		return nil
+	}
+	r.sift = sift
+	return errors.Join(r.peers.Keep(sift, false), r.others.Keep(sift, true))
+}
+
+// run reads frames from a socket; after each it waits for next, and ends when that is false.
+func (r *receiver) run(socket *linkwatch.Socket, next func() bool) {
 	for {
 		var buf []byte
 		select {
@@ -47,7 +75,7 @@ func (r *receiver) run() {
 		case <-r.quit:
 			return
 		}
-		n, err := r.socket.ReadFrame(buf[:maxFrame])
+		n, err := socket.ReadFrame(buf[:maxFrame])
 		if err != nil {
 			return // closed; a device that is gone is told by the link watch
 		}
@@ -56,6 +84,28 @@ func (r *receiver) run() {
 		case <-r.quit:
 			return
 		}
+		if !next() {
+			return
+		}
+	}
+}
+
+// pace makes the wait of a reader that takes othersBurst frames in othersTime at most.
+func (r *receiver) pace() (next func() bool) {
+	begin, n := time.Now(), 0
+	return func() bool {
+		if n++; n < othersBurst {
+			return true
+		}
+		rest := time.NewTimer(time.Until(begin.Add(othersTime)))
+		defer rest.Stop()
+		select {
+		case <-rest.C:
+		case <-r.quit:
+			return false
+		}
+		begin, n = time.Now(), 0
+		return true
 	}
 }
 
@@ -79,7 +129,7 @@ func (r *receiver) write(frame []byte) error {
 	if r == nil {
 		return errNoSocket
 	}
-	return r.socket.WriteFrame(frame)
+	return r.peers.WriteFrame(frame)
 }
 
 func (r *receiver) close() {
@@ -87,6 +137,6 @@ func (r *receiver) close() {
 		return
 	}
 	close(r.quit)
-	_ = r.socket.Close() // nothing is lost with it
-	<-r.ended
+	_, _ = r.peers.Close(), r.others.Close() // nothing is lost with them
+	r.ended.Wait()
 }
