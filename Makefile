@@ -54,11 +54,12 @@ sim:
 	$(GOBUILD) -o bin/simtest ./internal/simtest
 	bin/simtest -seeds $(SEEDS) -out bin
 
-# Every benchmark, then the link against a plain one.
+# Every benchmark, then the link against a plain one, and the link under a flood against one without.
 bench: build
 	.ci/setup bench
 	go test -run '^$$' -bench . -exec $(CURDIR)/.ci/asroot ./...
 	go run ./internal/linkbench -programs bin
+	go run ./internal/floodbench -programs bin
 
 # Every fuzz target, and what each has reached: make fuzz FOR=10m
 fuzz:
