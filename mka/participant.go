@@ -247,7 +247,7 @@ func (p *participant) commit(now Time, m *eapol.MKPDU, d *decision, out *Output)
 	if m.DistributedSAK.Present && !d.ignored {
 		p.plain = d.plain
 	}
-	if p.kay.choosePrincipal(now, out); d.key != nil && p.kay.follow(p, out) {
+	if p.kay.choosePrincipal(now, out); d.key != nil && p.kay.follow(now, p, out) {
 		out.event(Event{Kind: EventSAKReceived, CKN: p.ckn, Peer: q.sci, KI: d.key.ki, AN: d.key.an, Suite: d.key.suite})
 		d.key.bornAt = now
 		p.kay.adopt(p, d.key)

@@ -85,16 +85,29 @@ func (p *participant) precedes(o *participant) bool {
 
 // follow makes p, in which its key server distributes a new SAK, the principal, if that key server is the current
 // principal's too, or there is no principal: it may have moved before we would. It reports whether p is principal now.
-// While all are on standby nobody is followed: the port has no key that is valid.
-func (k *KaY) follow(p *participant, out *Output) bool {
+// While all are on standby nobody is followed: the port has no key that is valid. And nobody is followed from a primary to
+// a fallback as long as the key server uses the primary: who has the fallback key alone could take its SCI.
+func (k *KaY) follow(now Time, p *participant, out *Output) bool {
 	cur := k.principal
 	switch {
 	case cur == p:
 		return true
-	case cur.alive() && cur.server.sci != p.server.sci, !k.anyReady():
+	case cur.alive() && cur.server.sci != p.server.sci, !k.anyReady(),
+		cur.alive() && cur.role < p.role && !cur.abandoned(now):
 		return false
 	}
 	k.setPrincipal(p, "the key server distributes its SAK", out)
+	return true
+}
+
+// abandoned reports whether the participant's key server, another than ourselves, does not drive its port by it any more:
+// it says so by a SAK Use without keys (9.10.1), or does not say its hellos.
+func (p *participant) abandoned(now Time) bool {
+	for i := range p.peers {
+		if q := &p.peers[i]; q.live && q.sci == p.server.sci {
+			return now >= q.heardAt.Add(HelloTime+HelloTime/8) || q.use[0].ki.IsZero() && q.use[1].ki.IsZero()
+		}
+	}
 	return true
 }
 
@@ -129,6 +142,9 @@ func (k *KaY) whyPrincipal(p *participant) string {
 }
 
 func (k *KaY) setPrincipal(p *participant, why string, out *Output) {
+	if k.principal != nil {
+		k.principal.newInfo = true // it says of no key any more that we use it
+	}
 	k.principal = p
 	if y := k.cp.next; y != nil && y.owner != p { // CP has not begun with it; its CA no longer drives the port
 		k.forget(y)

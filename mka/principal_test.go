@@ -9,6 +9,7 @@ import (
 
 	"mkad/mka"
 	"mkad/mka/mkatest"
+	"mkad/secy"
 )
 
 // stays lets d pass, in which the members have to be one secured group at every moment.
@@ -238,6 +239,30 @@ func TestMemberThatHasOnlyTheFallbackDoesNotTakeTheOthersFromThePrimary(t *testi
 	members[2].MustStep(mka.ParticipantRemoved{CKN: mkatest.CKN(ckn)})
 	w.stays(20*time.Second, members[:2]...)
 	wantPrincipal(t, ckn, members[:2]...)
+}
+
+// Clause: none; design: who has the fallback key alone, and takes the key server's SCI, does not take over a link whose
+// primary key is in use.
+func TestHolderOfTheFallbackAloneCannotTakeTheFollowerFromThePrimary(t *testing.T) {
+	w, m, p := following(t, secy.GCMAES128)
+	addSecond(m, mka.Fallback)
+	w.Run(5 * time.Second)
+	liar := w.AddPeer(1, ckn2, cak2()) // the SCI of p
+	if liar.Serve(m, secy.GCMAES128) || principal(m) != ckn {
+		t.Fatalf("principal %q", principal(m))
+	}
+	w.Run(20 * time.Second)
+	w.connectedTo(m, p)
+	wantPrincipal(t, ckn, m)
+}
+
+// Clause: 802.1X-2020 9.10.1: a key server that says of no key in the primary's CA that it uses it has left that CA
+func TestFollowerGoesToTheFallbackWithItsKeyServer(t *testing.T) {
+	w, members := pairWithFallback(t, 2)
+	members[0].MustStep(mka.ParticipantChanged{CKN: mkatest.CKN(ckn), Standby: true}) // it goes on speaking
+	w.stays(100*time.Millisecond, members...)                                         // it says so at once
+	wantPrincipal(t, ckn2, members...)
+	w.stays(20*time.Second, members...)
 }
 
 // Clause: 802.1X-2020 12.4: chgdServer is raised when a SAK of another key server comes, not when one is elected
