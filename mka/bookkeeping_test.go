@@ -174,19 +174,28 @@ func TestMessageNumberIsRecentForLessThanLifeTime(t *testing.T) {
 	}
 }
 
-// Clause: 802.1X-2020 9.10: the lowest PN moves once a bounded hello, not more often
+// Clause: 802.1X-2020 9.10: the lowest PN is the newest that was next a bounded hello ago, however often it is sampled
 // Requirement: R85
-func TestLowestPNMovesOnceABoundedHello(t *testing.T) {
-	y := &key{suite: secy.GCMAES128, nextPN: 100}
-	at := Time(time.Hour)
-	y.lowestPN(at)
-	y.nextPN = 200
-	gap := Time(BoundedHelloTime - MinGap)
-	if got := y.lowestPN(at + gap - 1); got != 1 {
-		t.Errorf("%d before a hello has passed, want 1", got)
+func TestLowestPNIsTheNewestSampleOfAHelloAgo(t *testing.T) {
+	y := &key{suite: secy.GCMAES128}
+	start := Time(time.Hour)
+	pnAt := func(d time.Duration) secy.PN { return secy.PN(1000 + d/time.Millisecond) }
+	const step, age = 20 * time.Millisecond, BoundedHelloTime - MinGap
+	for d := time.Duration(0); d < 5*time.Second; d += step {
+		y.nextPN = pnAt(d)
+		y.sample(start.Add(d))
+		got := y.lowestPN(start.Add(d))
+		switch {
+		case d < age && got != 1:
+			t.Fatalf("%d after %v, want 1", got, d)
+		case d >= age && (got > pnAt(d-age) || got < pnAt(d-age-sampleGap)):
+			t.Fatalf("%d after %v, want %d, or what was sampled %v before", got, d, pnAt(d-age), sampleGap)
+		}
 	}
-	if got := y.lowestPN(at + gap); got != 100 {
-		t.Errorf("%d after a hello, want 100", got)
+	y.nextPN = y.suite.MaxPN()
+	y.sample(start.Add(time.Hour))
+	if got := y.lowestPN(start.Add(2 * time.Hour)); got != y.suite.MaxPN() {
+		t.Errorf("%d when all are used", got)
 	}
 }
 
@@ -194,7 +203,7 @@ func TestLowestPNMovesOnceABoundedHello(t *testing.T) {
 // Requirement: R87
 func TestKeyUseHasAnUpperHalfForXPNOnly(t *testing.T) {
 	for suite, want := range map[secy.CipherSuite]uint32{secy.GCMAES128: 0, secy.GCMAESXPN128: 5} {
-		y := &key{suite: suite, lpn: 5<<32 | 7, sampledAt: 1}
+		y := &key{suite: suite, lpn: 5<<32 | 7}
 		u, high := keyUseOf(1, y, true, false)
 		if high != want || !u.Tx || u.Rx {
 			t.Errorf("%s: upper half %d, want %d; %+v", suite, high, want, u)

@@ -169,13 +169,16 @@ func (k *KaY) isMember(sci secy.SCI) bool {
 	return false
 }
 
-func (y *key) has(sci secy.SCI) bool {
+func (y *key) has(sci secy.SCI) bool { return y.member(sci) != nil }
+
+// member is the holder of the key with the SCI, nil if there is none.
+func (y *key) member(sci secy.SCI) *member {
 	for i := range y.members {
 		if y.members[i].sci == sci {
-			return true
+			return &y.members[i]
 		}
 	}
-	return false
+	return nil
 }
 
 func (k *KaY) hasChannel(sci secy.SCI) bool {
@@ -204,8 +207,10 @@ func (k *KaY) report(now Time, r secy.Report, out *Output) {
 		k.cp.usingTransmitSA = k.cp.usingTransmitSA || y == k.cp.latest
 	case secy.ReportPN:
 		y.nextPN = max(y.nextPN, r.PN)
+		y.sample(now)
 	case secy.ReportExhausted:
 		y.nextPN = y.suite.MaxPN()
+		y.sample(now)
 	}
 }
 

@@ -280,7 +280,7 @@ func holdingOf(held []secy.Holding, key secy.KeyID) secy.Holding {
 // keyFrom makes a key of its state. It has no SAK: it can stay in service, and not be given to anybody.
 func (k *KaY) keyFrom(f *KeyState) *key {
 	y := &key{resumed: true, shown: true, owner: k.find(f.CKN), ki: f.KI, an: f.AN, suite: f.Suite, offset: f.Offset, name: f.SAK, server: f.Server,
-		ssci: f.SSCI, nextPN: max(f.LowestPN, 1), lpn: f.LowestPN, sample: f.LowestPN, bornAt: f.BornAt}
+		ssci: f.SSCI, nextPN: max(f.LowestPN, 1), lpn: f.LowestPN, bornAt: f.BornAt}
 	if y.suite.XPN() {
 		y.salt = secy.SaltOf(y.ki.KeyID())
 	}

@@ -24,14 +24,34 @@ type key struct {
 	ssci    secy.SSCI
 	members []member // all others that hold it
 	nextPN  secy.PN  // of our transmit SA, as last reported
-	// lpn is what we tell to be the lowest acceptable PN, sample what nextPN was at sampledAt and lpn is to be next.
-	lpn, sample secy.PN
-	sampledAt   Time
-	bornAt      Time
-	resumed     bool // in service since an earlier process, which has taken the SAK with it
-	failed      bool // the SecY did not obey an Op for it
-	counted     bool // exhaustion has already asked for its successor
-	shown       bool // an MKPDU has reported it as Latest, receiving
+	lpn     secy.PN  // what we tell to be the lowest acceptable PN
+	samples [8]pnSample
+	sampled int // index of the newest
+	bornAt  Time
+	resumed bool // in service since an earlier process, which has taken the SAK with it
+	failed  bool // the SecY did not obey an Op for it
+	counted bool // exhaustion has already asked for its successor
+	shown   bool // an MKPDU has reported it as Latest, receiving
+}
+
+// A pnSample is what nextPN was at a time.
+type pnSample struct {
+	pn secy.PN // 0: there is no sample
+	at Time
+}
+
+// sampleGap is the least distance of samples that are kept: with it they reach back beyond a Bounded Hello Time.
+const sampleGap = BoundedHelloTime / 5
+
+// sample keeps nextPN as what it is now.
+func (y *key) sample(now Time) {
+	if last := &y.samples[y.sampled]; last.pn != 0 {
+		if now < last.at.Add(sampleGap) {
+			return
+		}
+		y.sampled = (y.sampled + 1) % len(y.samples)
+	}
+	y.samples[y.sampled] = pnSample{y.nextPN, now}
 }
 
 // A member is another holder of a key.
@@ -39,6 +59,8 @@ type member struct {
 	mi   eapol.MI
 	sci  secy.SCI // 0: not heard yet
 	ssci secy.SSCI
+	// raised is the lowest acceptable PN of its receive SA that was last ordered for delay protection.
+	raised secy.PN
 }
 
 // wipe forgets the key's SAK.

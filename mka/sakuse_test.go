@@ -121,10 +121,18 @@ func TestOneKeyInBothSlotsCountsWithTheBitsOfBoth(t *testing.T) {
 func TestLowestPNIsTheNextPNOfAHelloAgo(t *testing.T) {
 	w, m, p := serving(t, suites(secy.GCMAES128))
 	before := secy.PN(1)
+	w.Run(10 * time.Second) // hellos are regular
+	hello := func() {
+		sent := m.Frames
+		w.until("a hello", 2*mka.HelloTime, func() bool { return m.Frames > sent })
+		w.Run(w.Delay)
+	}
 	for _, pn := range []secy.PN{2, 1000, 0xbfffffff} {
-		m.SamplePN(m.SecY.Tx, pn)
+		hello()
+		w.Run(mka.HelloTime - mka.BoundedHelloTime/2)
+		m.SamplePN(m.SecY.Tx, pn) // too short a time before the hello
 		for _, want := range []secy.PN{before, pn} {
-			w.Run(mka.HelloTime)
+			hello()
 			if u, _ := mkatest.UseOf(p.Last().MKPDU, p.Key.KI); u.LPN != uint32(want) {
 				t.Errorf("next PN %d: sends %d, want %d", pn, u.LPN, want)
 			}
@@ -185,9 +193,11 @@ func TestDelayProtectionOfAPeerRaisesTheLowestPNOfItsReceiveSA(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			_, m, p := serving(t, suites(c.suite))
 			mark := m.Mark()
-			p.Tell(m, func(u *eapol.MKPDU) {
-				u.SAKUse.DelayProtect, u.SAKUse.Latest.LPN, u.XPN.LatestHigh = true, 777, c.high
-			})
+			for range 3 { // it does not send, so its PN stays
+				p.Tell(m, func(u *eapol.MKPDU) {
+					u.SAKUse.DelayProtect, u.SAKUse.Latest.LPN, u.XPN.LatestHigh = true, 777, c.high
+				})
+			}
 			if got := raises(m.Since(mark), p.SCI); len(got) != 1 || got[0] != c.want {
 				t.Errorf("raised to %v, want %d", got, c.want)
 			}

@@ -222,11 +222,14 @@ func keyUseOf(now Time, y *key, tx, rx bool) (u eapol.KeyUse, high uint32) {
 	return u, 0
 }
 
-// lowestPN is the lowest acceptable PN that we tell (9.10): not the next one, but the next one of a hello ago. Frames
-// with numbers below the next are still on their way, and delay protection must not drop them.
+// lowestPN is the lowest acceptable PN that we tell (9.10): not the next one, but the next one of a hello ago, as far as it
+// was sampled. Frames with numbers below the next are still on their way, and delay protection must not drop them. The
+// more often it is sampled, and told, the shorter is the time for which a frame can be held back.
 func (y *key) lowestPN(now Time) secy.PN {
-	if now >= y.sampledAt.Add(BoundedHelloTime-MinGap) {
-		y.lpn, y.sample, y.sampledAt = y.sample, y.nextPN, now
+	for _, s := range y.samples {
+		if now >= s.at.Add(BoundedHelloTime-MinGap) {
+			y.lpn = max(y.lpn, s.pn)
+		}
 	}
 	return min(max(y.lpn, 1), y.suite.MaxPN())
 }
@@ -315,7 +318,10 @@ func (p *participant) raise(sci secy.SCI, u *eapol.KeyUse, m *eapol.MKPDU, high 
 	if y.suite.XPN() {
 		pn |= secy.PN(high) << 32
 	}
-	out.op(secy.Op{Kind: secy.OpRaiseLowestPN, SCI: sci, Key: y.ki.KeyID(), PN: pn})
+	if m := y.member(sci); pn > m.raised { // a peer that sends nothing, or no more with this key, tells the same again
+		m.raised = pn
+		out.op(secy.Op{Kind: secy.OpRaiseLowestPN, SCI: sci, Key: y.ki.KeyID(), PN: pn})
+	}
 }
 
 // peersFor is how many peers fit into an MKPDU with everything in it (9.4.3, 11.11.3).
