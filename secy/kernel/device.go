@@ -88,6 +88,7 @@ type Device struct {
 
 	last     *state // as read at lastAt
 	lastAt   time.Time
+	use      use             // of the packet numbers, as the polls have found it
 	departed secy.Counters   // of receive SCs and devices that are no more
 	guests   bool            // SAs that others made are suffered until purgeAt
 	purgeAt  time.Time       // zero: not set yet

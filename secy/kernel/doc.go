@@ -7,7 +7,7 @@
 //	                                                              lower device = Common Port
 //
 // The kernel announces nothing: neither that a packet number has run out nor that somebody has taken an SA away. A
-// Device therefore reads the SecY back after each change, and once a second while it lives; what differs from what was
+// Device therefore reads the SecY back after each change, and every one to four seconds while it lives; what differs from what was
 // ordered is repaired once, and reported if it does not stay so.
 //
 // The kernel guards no nonce either. It is here that a key gets one transmit SA in its life, that this is put to use

@@ -7,9 +7,12 @@ import (
 )
 
 const (
-	// pollTime is the distance of looks at the kernel's SecY. At 100 Gbit/s of minimum frames the last quarter of 2^32
-	// packet numbers, in which a new key is under way, lasts seven seconds.
-	pollTime = time.Second
+	// pollTime is the least distance of looks at the kernel's SecY, and idlePollTime the greatest: a look is a dump of every
+	// macsec device. At 100 Gbit/s of minimum frames the last quarter of 2^32 packet numbers, in which a new key is under
+	// way, lasts seven seconds.
+	pollTime, idlePollTime = time.Second, 4 * time.Second
+	// pollShare is how many looks there are, within these bounds, while the packet numbers left would last.
+	pollShare = 8
 	// freshTime is how old a sample may be: several are taken for each MKPDU, and a dump lists every macsec device.
 	freshTime = 200 * time.Millisecond
 	// maxDifferences bounds those that are remembered: more than a SecY can have at a time, with an SA for every AN of
@@ -79,22 +82,70 @@ func (d *Device) Counters() secy.Counters {
 	return sum
 }
 
-// watch polls until Close, for the kernel announces nothing.
+// watch polls until Close, for the kernel announces nothing: as often as the packet numbers in use demand.
 func (d *Device) watch() {
-	ticker := time.NewTicker(pollTime)
-	defer ticker.Stop()
+	timer := time.NewTimer(pollTime)
+	defer timer.Stop()
 	for {
 		select {
 		case <-d.stop:
 			return
-		case <-ticker.C:
+		case <-timer.C:
 			d.mu.Lock()
 			if d.usable() == nil {
 				d.poll()
 			}
+			timer.Reset(d.untilPoll())
 			d.mu.Unlock()
 		}
 	}
+}
+
+// untilPoll is when to look again. SAs of others go in time.
+func (d *Device) untilPoll() time.Duration {
+	gap := d.use.gap()
+	if d.guests && !d.purgeAt.IsZero() {
+		gap = min(gap, time.Until(d.purgeAt))
+	}
+	return max(gap, pollTime)
+}
+
+// A use is how the packet numbers of the transmit SA in use are used up, from one look to the next.
+type use struct {
+	key      secy.KeyID // zero: none is in use
+	pn, last secy.PN    // the next, and the last there is
+	at       time.Time
+	rate     float64 // packet numbers per second; negative: not known yet
+}
+
+// look takes what a look has found.
+func (u *use) look(key secy.KeyID, pn, last secy.PN, now time.Time) {
+	rate := -1.0
+	if d := now.Sub(u.at).Seconds(); key == u.key && d > 0 {
+		rate = float64(pn-min(u.pn, pn)) / d
+	}
+	*u = use{key: key, pn: pn, last: last, at: now, rate: rate}
+}
+
+// gap is when to look again: soon while a key in use is new, or its packet numbers run out.
+func (u *use) gap() time.Duration {
+	switch {
+	case u.key.IsZero():
+		return idlePollTime
+	case u.rate < 0:
+		return pollTime
+	}
+	seconds := float64(u.last-min(u.pn, u.last)) / max(u.rate, 1) / pollShare
+	return time.Duration(max(pollTime.Seconds(), min(seconds, idlePollTime.Seconds())) * float64(time.Second))
+}
+
+// noteUse notes how far the transmit SA in use has come.
+func (d *Device) noteUse() {
+	key, pn := d.want.transmitting, secy.PN(0)
+	if sa := d.last.transmitSA(key); sa != nil {
+		pn = sa.pn
+	}
+	d.use.look(key, pn, d.want.fixed.suite.MaxPN(), d.lastAt)
 }
 
 // poll looks for what has changed by itself.
@@ -107,6 +158,7 @@ func (d *Device) poll() {
 		d.log.Warn("cannot read the kernel's SecY", "controlled", d.cfg.Controlled, "err", err)
 		return
 	}
+	d.noteUse()
 	d.pollTransmission()
 	d.pollDifferences()
 	d.pollLink()

@@ -12,7 +12,7 @@ import (
 
 const (
 	freshTime = 201 * time.Millisecond
-	pollTime  = 1001 * time.Millisecond
+	pollTime  = 4001 * time.Millisecond // the longest
 )
 
 // secured is a lab with a key in use.
@@ -270,4 +270,34 @@ func TestReportsThatNobodyReadsAreKept(t *testing.T) {
 			t.Errorf("%d reports of 9 arrived", told)
 		}
 	})
+}
+
+// Clause: none; design: the kernel is looked at as often as the packet numbers in use demand
+func TestKernelIsLookedAtAsThePacketNumbersDemand(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		rate uint64 // packet numbers a second
+		from uint64 // the first
+		want [2]int // how many looks in 20 s, at least and at most
+	}{
+		{"idle", 0, 1, [2]int{4, 7}},
+		{"slow", 1000, 1, [2]int{4, 7}},
+		{"slow, near the end", 1000, 1<<32 - 25000, [2]int{10, 21}},
+		{"as fast as can be", 148_800_000, 1, [2]int{6, 21}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			inLab(t, func(l *lab) {
+				sa := secured(l).secY().Transmit[0]
+				l.pass(time.Second)
+				before := l.k.Dumps
+				for i := range uint64(20) {
+					sa.PN = min(c.from+i*c.rate, 1<<32-1)
+					l.pass(time.Second)
+				}
+				if looks := l.k.Dumps - before; looks < c.want[0] || looks > c.want[1] {
+					t.Errorf("%d looks, want %d to %d", looks, c.want[0], c.want[1])
+				}
+			})
+		})
+	}
 }

@@ -25,6 +25,8 @@ type Kernel struct {
 	Room     int
 	// ListLimit is the number of receive SCs above which a dump ends without the SecY and without an error; 0: none.
 	ListLimit int
+	// Dumps counts the dumps of all SecYs that were asked for.
+	Dumps int
 
 	mu       sync.Mutex
 	devices  []*Device

@@ -291,6 +291,7 @@ func (sa *SA) update(a map[uint16][]byte) {
 
 // dump answers GET_TXSC. A SecY that does not fit ends it, for all that come after it too.
 func (k *Kernel) dump() (replies [][]byte) {
+	k.Dumps++
 	for _, d := range k.devices {
 		switch {
 		case d.SecY == nil:
