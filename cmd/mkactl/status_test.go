@@ -19,10 +19,13 @@ func securedPort() control.Port {
 		CipherSuite: "GCM-AES-XPN-256", Confidentiality: "offset-0", KeyServer: true, PrincipalCKN: "0001",
 		Participants: []control.Participant{{
 			CKN: "0001", Role: "primary", State: "principal", MI: "0102030405060708090a0b0c", MN: 17,
+			End: "2026-12-02T00:00:00Z",
 			Peers: []control.Peer{{SCI: "525400ddeeff0001", MI: "1112131415161718191a1b1c", MN: 16,
 				State: control.PeerLive, KeyServerPriority: 16, LastSeenMS: 800}},
 		}},
-		Tx:     control.Tx{AN: 1, NextPN: 1234, KI: "0102030405060708090a0b0c00000001"},
+		Warnings: []string{"the last key ends at 2026-12-02T00:00:00Z, in 12 hours; add a [[key]] to /etc/mkad/keys/eth1.toml"},
+		Tx: control.Tx{AN: 1, NextPN: 1234, KI: "0102030405060708090a0b0c00000001", Headroom: 4294966061,
+			ExhaustedInS: 4*3600 + 60},
 		Rx:     []control.Rx{{SCI: "525400ddeeff0001", AN: 1, LowestPN: 1200}},
 		Rekeys: 3,
 	}
@@ -47,14 +50,18 @@ eth2       macsec1     blocked  -                -       0/1    42s
 
 eth1 (controlled macsec0)
   state        secured since 2026-12-01 08:48:00 UTC
+  warning      the last key ends at 2026-12-02T00:00:00Z, in 12 hours; add a
+               [[key]] to /etc/mkad/keys/eth1.toml
   backend      userspace, the kernel has no macsec
   SCI          525400aabbcc0001
   suite        GCM-AES-XPN-256, offset-0
   key server   self
   rekeys       3
   transmit     AN 1, next PN 1234, key 0102030405060708090a0b0c00000001
+  PNs left     4294966061, for 4h01m at this pace
   receive      AN 1, lowest PN 1200, from 525400ddeeff0001
-  participant  0001, primary, principal, MI 0102030405060708090a0b0c, MN 17
+  participant  0001, primary, principal, MI 0102030405060708090a0b0c, MN 17,
+               until 2026-12-02T00:00:00Z
     peer       525400ddeeff0001, live, heard 0.8 s ago, priority 16, MI
                1112131415161718191a1b1c, MN 16
 

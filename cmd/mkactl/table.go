@@ -109,6 +109,9 @@ func writeState(b *strings.Builder, p control.Port) {
 	if p.Reason != "" {
 		writeField(b, "reason", p.Reason)
 	}
+	for _, w := range p.Warnings {
+		writeField(b, "warning", w)
+	}
 	writeField(b, "backend", joined(p.Backend, p.BackendReason))
 	writeField(b, "SCI", cmp.Or(p.SCI, "-"))
 	writeField(b, "suite", joined(p.CipherSuite, p.Confidentiality))
@@ -119,14 +122,42 @@ func writeState(b *strings.Builder, p control.Port) {
 func writeAssociations(b *strings.Builder, p control.Port) {
 	if p.Tx.KI != "" {
 		writeField(b, "transmit", fmt.Sprintf("AN %d, next PN %d, key %s", p.Tx.AN, p.Tx.NextPN, p.Tx.KI))
+		writeField(b, "PNs left", headroom(p.Tx))
 	}
 	for _, rx := range p.Rx {
 		writeField(b, "receive", fmt.Sprintf("AN %d, lowest PN %d, from %s", rx.AN, rx.LowestPN, rx.SCI))
 	}
 }
 
+// headroom tells how many packet numbers are left, and how long they last at the present pace.
+func headroom(tx control.Tx) string {
+	left := fmt.Sprint(tx.Headroom)
+	const longest = 100 * 365 * 24 * 3600
+	switch {
+	case tx.ExhaustedInS == 0:
+		return left
+	case tx.ExhaustedInS > longest:
+		return left + ", for centuries at this pace"
+	}
+	now := time.Time{}.Add(time.Second) // the zero time stands for none
+	return left + ", for " + age(now, now.Add(time.Duration(tx.ExhaustedInS)*time.Second)) + " at this pace"
+}
+
+// lifetime is when a key starts and ends, "" if always and never.
+func lifetime(p control.Participant) string {
+	switch {
+	case p.Start == "" && p.End == "":
+		return ""
+	case p.End == "":
+		return ", from " + p.Start
+	case p.Start == "":
+		return ", until " + p.End
+	}
+	return ", from " + p.Start + " until " + p.End
+}
+
 func writeParticipant(b *strings.Builder, p control.Participant) {
-	writeField(b, "participant", fmt.Sprintf("%s, %s, %s, MI %s, MN %d", p.CKN, p.Role, p.State, p.MI, p.MN))
+	writeField(b, "participant", fmt.Sprintf("%s, %s, %s, MI %s, MN %d%s", p.CKN, p.Role, p.State, p.MI, p.MN, lifetime(p)))
 	for _, peer := range p.Peers {
 		heard := time.Duration(peer.LastSeenMS) * time.Millisecond
 		writeField(b, "  peer", fmt.Sprintf("%s, %s, heard %.1f s ago, priority %d, MI %s, MN %d",

@@ -22,10 +22,15 @@ type Event struct {
 	Missed uint64    `json:"missed,omitempty"` // EventMissed: how many
 }
 
-// The events that have fields of their own.
+// The events that have fields of their own, and those that no KaY tells.
 const (
-	EventState  = "state"  // a port has entered another State
-	EventMissed = "missed" // a watcher that reads too slowly has lost events, here
+	EventState    = "state"     // a port has entered another State
+	EventMissed   = "missed"    // a watcher that reads too slowly has lost events, here
+	EventKeyFile  = "key-file"  // a CAK file was read: how many keys it has, or why it is not used
+	EventKeyStart = "key-start" // the key of a CKN is valid from now on
+	EventKeyEnd   = "key-end"   // the key of a CKN has ended, or is in its CAK file no more
+	EventKeyChain = "key-chain" // the last key will end soon: told a week, a day and an hour before
+	EventKeyClock = "key-clock" // a key is used though it is not valid, for want of a clock that is right
 )
 
 // MarshalJSON keeps the time in UTC.

@@ -41,8 +41,9 @@ type Port struct {
 	Backend         string            `json:"backend"`
 	BackendReason   string            `json:"backend_reason"`
 	State           State             `json:"state"`
-	Reason          string            `json:"reason"` // why the state is not secured, for people
-	Since           time.Time         `json:"since"`  // the port is in this state
+	Reason          string            `json:"reason"`   // why the state is not secured, for people
+	Warnings        []string          `json:"warnings"` // what somebody should look after though the port works, for people
+	Since           time.Time         `json:"since"`    // the port is in this state
 	SCI             string            `json:"sci"`
 	CipherSuite     string            `json:"cipher_suite"`    // in use; "" while there is no key
 	Confidentiality string            `json:"confidentiality"` // in use; "" while there is no key
@@ -64,7 +65,9 @@ func (p Port) Named(name string) bool { return isNamed(p, name) }
 type Participant struct {
 	CKN   string `json:"ckn"`
 	Role  string `json:"role"`  // primary or fallback
-	State string `json:"state"` // principal, active, …
+	State string `json:"state"` // principal, live (has a live peer), pending, or standby (not begun yet, or just ended)
+	Start string `json:"start"` // when the key starts, RFC 3339; "": it always has
+	End   string `json:"end"`   // when it ends; "": never
 	MI    string `json:"mi"`
 	MN    uint32 `json:"mn"` // of the last MKPDU sent
 	Peers []Peer `json:"peers"`
@@ -88,6 +91,10 @@ type Tx struct {
 	AN     uint8  `json:"an"`
 	NextPN uint64 `json:"next_pn"` // 0: no SA
 	KI     string `json:"ki"`      // Key Identifier of the SAK, 32 digits; "": no SA
+	// Headroom is how many packet numbers the SAK has left; there is another before three quarters are used.
+	Headroom uint64 `json:"headroom"`
+	// ExhaustedInS is in how many seconds they would all be used at the present pace; 0: none is used, or not known yet.
+	ExhaustedInS uint64 `json:"exhausted_in_s"`
 }
 
 // Rx is one receive SA in use.
@@ -108,7 +115,8 @@ func (d Document) MarshalJSON() ([]byte, error) {
 func (p Port) MarshalJSON() ([]byte, error) {
 	type plain Port
 	p.Since = wireTime(p.Since)
-	p.Participants, p.Rx, p.Counters = listed(p.Participants), listed(p.Rx), counted(p.Counters)
+	p.Warnings, p.Participants, p.Rx = listed(p.Warnings), listed(p.Participants), listed(p.Rx)
+	p.Counters = counted(p.Counters)
 	return json.Marshal(plain(p))
 }
 

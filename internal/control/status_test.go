@@ -20,6 +20,9 @@ const statusExample = `{
       "backend_reason": "",
       "state": "secured",
       "reason": "",
+      "warnings": [
+        "the last key ends at 2026-12-02T00:00:00Z, in 24 hours; add a [[key]] to /etc/mkad/keys/eth1.toml"
+      ],
       "since": "2026-12-01T00:00:00Z",
       "sci": "525400aabbcc0001",
       "cipher_suite": "GCM-AES-XPN-256",
@@ -31,6 +34,8 @@ const statusExample = `{
           "ckn": "0001",
           "role": "primary",
           "state": "principal",
+          "start": "",
+          "end": "2026-12-02T00:00:00Z",
           "mi": "0102030405060708090a0b0c",
           "mn": 17,
           "peers": [
@@ -48,7 +53,9 @@ const statusExample = `{
       "tx": {
         "an": 1,
         "next_pn": 1234,
-        "ki": "0102030405060708090a0b0c00000001"
+        "ki": "0102030405060708090a0b0c00000001",
+        "headroom": 18446744073709550381,
+        "exhausted_in_s": 3600
       },
       "rx": [
         {
@@ -71,12 +78,14 @@ func examplePort() control.Port {
 		Since: time.Date(2026, 12, 1, 1, 0, 0, 123456, time.FixedZone("CET", 3600)),
 		SCI:   "525400aabbcc0001", CipherSuite: "GCM-AES-XPN-256", Confidentiality: "offset-0",
 		KeyServer: true, PrincipalCKN: "0001",
+		Warnings: []string{"the last key ends at 2026-12-02T00:00:00Z, in 24 hours; add a [[key]] to /etc/mkad/keys/eth1.toml"},
 		Participants: []control.Participant{{
-			CKN: "0001", Role: "primary", State: "principal", MI: "0102030405060708090a0b0c", MN: 17,
+			CKN: "0001", Role: "primary", State: "principal", End: "2026-12-02T00:00:00Z", MI: "0102030405060708090a0b0c", MN: 17,
 			Peers: []control.Peer{{SCI: "525400ddeeff0001", MI: "1112131415161718191a1b1c", MN: 16,
 				State: control.PeerLive, KeyServerPriority: 16, LastSeenMS: 800}},
 		}},
-		Tx:     control.Tx{AN: 1, NextPN: 1234, KI: "0102030405060708090a0b0c00000001"},
+		Tx: control.Tx{AN: 1, NextPN: 1234, KI: "0102030405060708090a0b0c00000001", Headroom: 1<<64 - 1 - 1234,
+			ExhaustedInS: 3600},
 		Rx:     []control.Rx{{SCI: "525400ddeeff0001", AN: 1, LowestPN: 1200}},
 		Rekeys: 3, Counters: map[string]uint64{"OutPktsEncrypted": 0},
 	}
@@ -97,10 +106,11 @@ func TestEmptyListsAndObjectsStayInJSON(t *testing.T) {
 	}{
 		{"no port", control.Document{Version: 1}, `{"version":1,"ports":[]}`},
 		{"bare port", control.Port{}, `{"interface":"","controlled":"","backend":"","backend_reason":"","state":"",` +
-			`"reason":"","since":"0001-01-01T00:00:00Z","sci":"","cipher_suite":"","confidentiality":"",` +
-			`"key_server":false,"principal_ckn":"","participants":[],"tx":{"an":0,"next_pn":0,"ki":""},"rx":[],` +
-			`"rekeys":0,"counters":{}}`},
-		{"bare participant", control.Participant{}, `{"ckn":"","role":"","state":"","mi":"","mn":0,"peers":[]}`},
+			`"reason":"","warnings":[],"since":"0001-01-01T00:00:00Z","sci":"","cipher_suite":"","confidentiality":"",` +
+			`"key_server":false,"principal_ckn":"","participants":[],"tx":{"an":0,"next_pn":0,"ki":"",` +
+			`"headroom":0,"exhausted_in_s":0},"rx":[],"rekeys":0,"counters":{}}`},
+		{"bare participant", control.Participant{}, `{"ckn":"","role":"","state":"","start":"","end":"","mi":"",` +
+			`"mn":0,"peers":[]}`},
 		{"no counters", control.CountersDocument{Version: 1}, `{"version":1,"ports":[]}`},
 		{"bare counters", control.PortCounters{}, `{"interface":"","controlled":"","secy":{},"mka":{}}`},
 		{"event of a state", control.Event{Event: control.EventState, Detail: "down", Was: control.Secured},
