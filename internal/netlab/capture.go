@@ -7,6 +7,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -55,8 +56,9 @@ type Wire struct {
 	receiver receiver
 	device   string
 	ended    chan error
-	capture  Capture // the receiving goroutine's until ended
-	octets   int     // in capture.Frames and beyond
+	heard    sync.Map // of the EtherTypes seen so far
+	capture  Capture  // the receiving goroutine's until ended
+	octets   int      // in capture.Frames and beyond
 }
 
 // A Capture is what a Wire has seen.
@@ -104,12 +106,21 @@ func (w *Wire) receive() error {
 }
 
 func (w *Wire) keep(frame []byte, at time.Time) {
+	if t := EtherTypeOf(frame); !w.Heard(t) {
+		w.heard.Store(t, true)
+	}
 	w.capture.types[EtherTypeOf(frame)]++
 	if w.octets += len(frame); w.octets > maxCaptured {
 		w.capture.Unkept++
 		return
 	}
 	w.capture.Frames = append(w.capture.Frames, Frame{At: at, Data: slices.Clone(frame)})
+}
+
+// Heard reports whether a frame of an EtherType has come so far. It may be called while the capture goes on.
+func (w *Wire) Heard(t EtherType) bool {
+	_, heard := w.heard.Load(t)
+	return heard
 }
 
 // settleTime is how long Stop goes on listening: what was sent before it was called has arrived by then, even when the

@@ -106,6 +106,17 @@ func (n *Namespace) AddAddress(device, cidr string) error {
 	})
 }
 
+// AddNeighbour tells a host the MAC address of another on a device, for good.
+func (n *Namespace) AddNeighbour(device, address string, mac net.HardwareAddr) error {
+	ip := net.ParseIP(address)
+	if ip == nil {
+		return fmt.Errorf("add neighbour of %s: %q is no address", device, address)
+	}
+	return n.change("add neighbour of", device, func(h *netlink.Handle, l netlink.Link) error {
+		return h.NeighSet(&netlink.Neigh{LinkIndex: l.Attrs().Index, State: netlink.NUD_PERMANENT, IP: ip, HardwareAddr: mac})
+	})
+}
+
 func (n *Namespace) change(verb, device string, f func(*netlink.Handle, netlink.Link) error) error {
 	err := n.links(func(h *netlink.Handle) error {
 		link, err := h.LinkByName(device)

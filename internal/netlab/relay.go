@@ -15,6 +15,8 @@ import (
 type Fate struct {
 	Copies int // 0: it is lost; 2: it comes twice
 	Behind int // how many later frames overtake it; 0: none
+	// Late is after how long it goes on, whatever overtakes it meanwhile; 0: at once. Behind has no meaning then.
+	Late time.Duration
 }
 
 // holdTime is how long a frame waits for others to overtake it before it goes on all the same.
@@ -111,12 +113,24 @@ func (w *relayWay) carry(frame []byte) {
 	switch {
 	case fate.Copies == 0:
 		return // lost, and so overtakes none
+	case fate.Late > 0:
+		w.delay(append([]byte(nil), frame...), fate)
+		return
 	case fate.Behind > 0:
 		w.held = append(w.held, heldFrame{append([]byte(nil), frame...), fate.Copies, fate.Behind})
 		return
 	}
 	w.send(frame, fate.Copies)
 	w.release(1)
+}
+
+// delay has a frame go on later; when the Relay has ended by then it is lost.
+func (w *relayWay) delay(frame []byte, fate Fate) {
+	time.AfterFunc(fate.Late, func() {
+		for range fate.Copies {
+			_, _ = w.out.Write(frame)
+		}
+	})
 }
 
 // release lets those go that so many frames have overtaken.

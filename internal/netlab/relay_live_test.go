@@ -47,3 +47,45 @@ func TestRelayLosesRepeatsAndReordersAsItIsTold(t *testing.T) {
 		t.Errorf("%s; the relay has lost %d, repeated %d and held back %d", report, lost.Load(), repeated.Load(), late.Load())
 	}
 }
+
+// A frame that is late comes after those that were sent long after it.
+func TestRelayDelaysAsItIsTold(t *testing.T) {
+	t.Parallel()
+	west, middle, east := namespace(t), namespace(t), namespace(t)
+	must(t, Join(west, "eth1", middle, "west"))
+	must(t, Join(east, "eth1", middle, "east"))
+	for n, device := range map[*Namespace][]string{west: {"eth1"}, east: {"eth1"}, middle: {"west", "east"}} {
+		for _, d := range device {
+			must(t, n.SetUp(d))
+		}
+	}
+	const late = 100 * time.Millisecond
+	r, err := StartRelay(middle, "west", "east", func(frame []byte, _ bool) Fate {
+		if frame[len(frame)-1] == 1 {
+			return Fate{Copies: 1, Late: late}
+		}
+		return Fate{Copies: 1}
+	})
+	must(t, err)
+	wire, err := StartCapture(east, "eth1")
+	must(t, err)
+	for _, mark := range []byte{1, 2} {
+		frame := make([]byte, minStreamFrame)
+		copy(frame, "\xff\xff\xff\xff\xff\xff\x02\x00\x00\x00\x00\x01\x88\xb5")
+		frame[len(frame)-1] = mark
+		must(t, west.Send("eth1", frame))
+	}
+	<-time.After(2 * late)
+	must(t, r.Stop())
+	capture, err := wire.Stop()
+	must(t, err)
+	var marks []byte
+	for _, f := range capture.Frames {
+		if EtherTypeOf(f.Data) == streamType {
+			marks = append(marks, f.Data[len(f.Data)-1])
+		}
+	}
+	if string(marks) != "\x02\x01" {
+		t.Errorf("the frames came as %v", marks)
+	}
+}
