@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -70,11 +71,24 @@ func (h *Host) configure(keyFile string, o Options) error {
 	return os.WriteFile(h.ConfigFile(), []byte(text), 0o644)
 }
 
-// StartDaemon starts the host's mkad and waits until its control socket answers. A daemon that has ended, or was
-// killed, may be started again.
-func (h *Host) StartDaemon(ctx context.Context) (err error) {
-	h.daemon, err = h.Start(&h.log, filepath.Join(h.programs, "mkad"), "--config", h.ConfigFile())
+// ConfigurePort appends lines to the [[port]] table of the daemon's configuration.
+func (h *Host) ConfigurePort(lines ...string) error {
+	text, err := os.ReadFile(h.ConfigFile())
 	if err != nil {
+		return err
+	}
+	return os.WriteFile(h.ConfigFile(), append(text, strings.Join(lines, "\n")+"\n"...), 0o644)
+}
+
+// ExecDaemon starts the host's mkad and waits for nothing. A daemon that has ended, or was killed, may be started again.
+func (h *Host) ExecDaemon() (err error) {
+	h.daemon, err = h.Start(&h.log, filepath.Join(h.programs, "mkad"), "--config", h.ConfigFile())
+	return err
+}
+
+// StartDaemon starts the host's mkad as ExecDaemon does, and waits until its control socket answers.
+func (h *Host) StartDaemon(ctx context.Context) error {
+	if err := h.ExecDaemon(); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, startTime)

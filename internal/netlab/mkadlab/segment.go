@@ -64,8 +64,11 @@ func (s *Segment) build(ctx context.Context, n int, o Options) (err error) {
 			return err
 		}
 	}
-	return s.fabric.Bridge("switch", ports...)
+	return s.fabric.Bridge(switchName, ports...)
 }
+
+// switchName is the bridge between the members.
+const switchName = "switch"
 
 // portOf names the switch's port of a member.
 func (s *Segment) portOf(member int) string { return fmt.Sprintf("port%d", member+1) }
@@ -76,6 +79,18 @@ func (s *Segment) Plug(member int, in bool) error {
 		return s.fabric.SetUp(s.portOf(member))
 	}
 	return s.fabric.SetDown(s.portOf(member))
+}
+
+// Relay puts a wire in the place of the switch, between two members, that does with frames what fate says; back are those
+// of the second member. The caller stops it.
+func (s *Segment) Relay(fate func(frame []byte, back bool) netlab.Fate) (*netlab.Relay, error) {
+	if len(s.Members) != 2 {
+		return nil, fmt.Errorf("put a relay between %d members: there must be 2", len(s.Members))
+	}
+	if err := s.fabric.Remove(switchName); err != nil {
+		return nil, err
+	}
+	return netlab.StartRelay(s.fabric, s.portOf(0), s.portOf(1), fate)
 }
 
 // Each does the same on some members, all at the same time.
