@@ -1,3 +1,6 @@
+// An idle mkad is woken by nobody but MKA: it does not look every second whether it was given other processors.
+//go:debug updatemaxprocs=0
+
 // Command mkad is the MACsec key agreement daemon: it secures Ethernet links by MKA (IEEE 802.1X-2020) and MACsec
 // (IEEE 802.1AE-2018).
 package main
@@ -131,6 +134,7 @@ func serve(path string, stderr io.Writer) error {
 	}
 	log := slog.New(logHandler(cfg.Daemon, stderr))
 	lockMemory(log)
+	lightenMemory(log)
 	for _, p := range mkad.CheckHost(cfg) {
 		log.Warn("configuration", "problem", p.String())
 	}
