@@ -9,12 +9,15 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 
 	"mkad/internal/config"
 	"mkad/internal/daemon"
 	"mkad/internal/netlab/mkadlab"
+	"mkad/mka"
 	"mkad/secy"
 )
 
@@ -28,6 +31,8 @@ var released, hooked string
 type hooks struct {
 	MKADTestFirstPN secy.PN // the first SAK's SAs begin at this packet number; 0: at 1
 	MKADTestHidePN  bool    // MKA is not told how far the packet numbers have come, so that it never makes another SAK
+	// MKADTestJump is by how much the clock that MKA lives by goes on at SIGUSR1, as it does while a machine is suspended.
+	MKADTestJump time.Duration
 }
 
 // hooksFile is the file of a host's hooks, beside its configuration.
@@ -106,12 +111,27 @@ func play(path string) int {
 		Config:   cfg,
 		Log:      slog.New(slog.NewTextHandler(os.Stderr, nil)),
 		OpenSecY: func(s daemon.Setup) (daemon.SecY, error) { return openAged(s, h) },
+		Now:      jumping(h.MKADTestJump),
 	})
 	if err := d.Run(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "mkad:", err)
 		return 1
 	}
 	return 0
+}
+
+// jumping is a clock that jumps at each SIGUSR1.
+func jumping(by time.Duration) func() mka.Time {
+	begun := time.Now()
+	var ahead atomic.Int64
+	jumps := make(chan os.Signal, 1)
+	signal.Notify(jumps, syscall.SIGUSR1)
+	go func() {
+		for range jumps {
+			ahead.Add(int64(by))
+		}
+	}()
+	return func() mka.Time { return mka.Time(int64(time.Since(begun)) + ahead.Load()) }
 }
 
 func openAged(setup daemon.Setup, h hooks) (daemon.SecY, error) {
