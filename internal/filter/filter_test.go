@@ -16,8 +16,9 @@ func TestBadRulesAreRefused(t *testing.T) {
 		"long name":            {Interface: "abcdefghijklmnop"},
 		"slash in name":        {Interface: "eth/1"},
 		"space in name":        {Interface: "eth 1"},
-		"length for EtherType": {Interface: "eth1", EtherTypes: []uint16{0x05dc}},
-		"too many EtherTypes":  {Interface: "eth1", EtherTypes: make([]uint16, MaxEtherTypes+1)},
+		"length for EtherType": {Interface: "eth1", EAPOL: EAPOL{EtherType: 0x05dc}},
+		"too many received":    {Interface: "eth1", EAPOL: EAPOL{In: make([][6]byte, MaxDestinations+1)}},
+		"too many sent":        {Interface: "eth1", EAPOL: EAPOL{Out: make([][6]byte, MaxDestinations+1)}},
 		"zero bypass":          {Interface: "eth1", Bypass: []Bypass{0}},
 		"unknown bypass":       {Interface: "eth1", Bypass: []Bypass{BypassLACP + 1}},
 	} {

@@ -29,6 +29,8 @@ var frames = []struct {
 	protocol int
 }{
 	{"EAPOL", frameOf("0180c2000003", "888e", "03050000"), 0x888e},
+	{"EAPOL to the nearest bridge", frameOf("0180c200000e", "888e", "03050000"), 0x888e},
+	{"EAPOL to us", frameOf("02000000aa01", "888e", "03050000"), 0x888e},
 	{"MACsec", frameOf(broadcast, "88e5", "2c00 00000001"), 0x88e5},
 	{"ARP", frameOf(broadcast, "0806", "0001 0800 06 04 0001"), 0x0806},
 	{"IPv4", frameOf(broadcast, "0800", "45000014 00000000 40110000"), 0x0800},
@@ -51,13 +53,63 @@ var closings = []struct {
 	rules  filter.Rules
 	passes []string
 }{
-	{"plain", filter.Rules{}, []string{"EAPOL", "MACsec"}},
-	{"lldp", filter.Rules{Bypass: []filter.Bypass{filter.BypassLLDP}}, []string{"EAPOL", "MACsec", "lldp"}},
-	{"stp", filter.Rules{Bypass: []filter.Bypass{filter.BypassSTP}}, []string{"EAPOL", "MACsec", "stp"}},
-	{"lacp", filter.Rules{Bypass: []filter.Bypass{filter.BypassLACP}}, []string{"EAPOL", "MACsec", "lacp"}},
-	{"other EtherTypes", filter.Rules{EtherTypes: []uint16{0x888e, 0x88b5}},
-		[]string{"EAPOL", "unknown EtherType", "EtherType to the STP address"}},
-	{"marked pass", filter.Rules{PassMarked: true}, []string{"EAPOL", "MACsec"}},
+	{"plain", filter.Rules{}, allEAPOL},
+	{"lldp", filter.Rules{Bypass: []filter.Bypass{filter.BypassLLDP}}, append(slices.Clone(allEAPOL), "lldp")},
+	{"stp", filter.Rules{Bypass: []filter.Bypass{filter.BypassSTP}}, append(slices.Clone(allEAPOL), "stp")},
+	{"lacp", filter.Rules{Bypass: []filter.Bypass{filter.BypassLACP}}, append(slices.Clone(allEAPOL), "lacp")},
+	{"EAPOL to one group", filter.Rules{EAPOL: filter.EAPOL{In: to("0180c2000003", broadcast),
+		Out: to("0180c2000003", broadcast)}}, []string{"EAPOL", "MACsec"}},
+	{"EAPOL to two", filter.Rules{EAPOL: filter.EAPOL{In: to("0180c200000e", "02000000aa01", broadcast),
+		Out: to("0180c200000e", "02000000aa01", broadcast)}}, []string{"EAPOL to the nearest bridge", "EAPOL to us", "MACsec"}},
+	{"marked pass", filter.Rules{PassMarked: true}, allEAPOL},
+}
+
+// allEAPOL are the frames that pass where the destination of EAPOL does not matter.
+var allEAPOL = []string{"EAPOL", "EAPOL to the nearest bridge", "EAPOL to us", "MACsec"}
+
+// to are destinations.
+func to(hex ...string) (list [][6]byte) {
+	for _, h := range hex {
+		list = append(list, [6]byte(unhex(h)))
+	}
+	return list
+}
+
+// An EtherType that is configured in the place of EAPOL's own passes, and EAPOL's no longer does; one more address passes
+// one way, and no other.
+func TestClosedDevicePassesTheConfiguredEtherTypeAndDestinations(t *testing.T) {
+	mka := func(destination string) []byte { return frameOf(destination, "876f", "03050000") }
+	rules := filter.Rules{EAPOL: filter.EAPOL{EtherType: 0x876f, In: to("0180c2000003"), Out: to("0180c200000e")}}
+	for _, c := range []struct {
+		name   string
+		sends  bool
+		passes string
+	}{{"out", true, "0180c200000e"}, {"in", false, "0180c2000003"}} {
+		t.Run(c.name, func(t *testing.T) {
+			l := newLab(t)
+			from, at := l.peer, l.host
+			if c.sends {
+				from, at = l.host, l.peer
+			}
+			sender, receiver := attach(t, from, unix.ETH_P_ALL), attach(t, at, 0x876f)
+			eapol := attach(t, at, 0x888e)
+			l.close(t, rules)
+			for _, frame := range [][]byte{named("EAPOL"), mka("0180c2000003"), mka("0180c200000e"), mka("02000000aa01"),
+				mka(broadcast)} {
+				sender.send(frame)
+			}
+			got, ok := receiver.receiveFrom(source, patience)
+			if !ok || !bytes.Equal(got, mka(c.passes)) {
+				t.Fatalf("passed %x first", got)
+			}
+			if more, ok := receiver.receiveFrom(source, time.Millisecond); ok {
+				t.Errorf("passed %x too", more)
+			}
+			if got, ok := eapol.receiveFrom(source, time.Millisecond); ok {
+				t.Errorf("passed %x by EAPOL's own EtherType", got)
+			}
+		})
+	}
 }
 
 func TestClosedDeviceSendsOnlyWhatPasses(t *testing.T) {
@@ -87,6 +139,16 @@ func checkPasses(t *testing.T, from, to station, want []string) {
 	}
 }
 
+// named is the frame of that name.
+func named(name string) []byte {
+	for _, f := range frames {
+		if f.name == name {
+			return f.frame
+		}
+	}
+	panic("no frame is called " + name)
+}
+
 // nameOf knows a frame also without its outer tag, which a socket does not see.
 func nameOf(frame []byte) string {
 	for _, f := range frames {
@@ -114,7 +176,8 @@ func TestClosedDeviceReceivesOnlyWhatPasses(t *testing.T) {
 				if want {
 					within = patience
 				}
-				if _, got := to.receiveFrom(source, within); got != want {
+				frame, got := to.receiveFrom(source, within)
+				if got = got && !bytes.Equal(frame, marker); got != want {
 					t.Errorf("%s: received: %t, want %t", f.name, got, want)
 				}
 			}
@@ -127,7 +190,7 @@ func TestClosingAgainTakesBackWhatPassed(t *testing.T) {
 	from, to := attach(t, l.host, unix.ETH_P_ALL), attach(t, l.peer, unix.ETH_P_ALL)
 	l.close(t, filter.Rules{Bypass: []filter.Bypass{filter.BypassLLDP}})
 	l.close(t, filter.Rules{})
-	checkPasses(t, from, to, []string{"EAPOL", "MACsec"})
+	checkPasses(t, from, to, allEAPOL)
 }
 
 func TestOpenDevicePassesEveryFrame(t *testing.T) {
@@ -159,7 +222,7 @@ func TestSenderCannotLieAboutProtocol(t *testing.T) {
 	l := newLab(t)
 	from, to := attach(t, l.host, 0x888e), attach(t, l.peer, unix.ETH_P_ALL)
 	l.close(t, filter.Rules{})
-	checkPasses(t, from, to, []string{"EAPOL", "MACsec"})
+	checkPasses(t, from, to, allEAPOL)
 }
 
 func TestBypassOfQueueingDisciplineIsClosed(t *testing.T) {
@@ -167,7 +230,7 @@ func TestBypassOfQueueingDisciplineIsClosed(t *testing.T) {
 	from, to := attach(t, l.host, unix.ETH_P_ALL), attach(t, l.peer, unix.ETH_P_ALL)
 	from.option(unix.SOL_PACKET, unix.PACKET_QDISC_BYPASS, 1)
 	l.close(t, filter.Rules{})
-	checkPasses(t, from, to, []string{"EAPOL", "MACsec"})
+	checkPasses(t, from, to, allEAPOL)
 }
 
 func TestMarkPassesOnlyWithPassMarked(t *testing.T) {
@@ -177,7 +240,7 @@ func TestMarkPassesOnlyWithPassMarked(t *testing.T) {
 			from, to := attach(t, l.host, unix.ETH_P_ALL), attach(t, l.peer, unix.ETH_P_ALL)
 			from.option(unix.SOL_SOCKET, unix.SO_MARK, filter.Mark)
 			l.close(t, filter.Rules{PassMarked: pass})
-			want := []string{"EAPOL", "MACsec"}
+			want := slices.Clone(allEAPOL)
 			if pass {
 				want = allNames()
 			}
@@ -191,14 +254,14 @@ func TestOtherMarksDoNotPass(t *testing.T) {
 	from, to := attach(t, l.host, unix.ETH_P_ALL), attach(t, l.peer, unix.ETH_P_ALL)
 	from.option(unix.SOL_SOCKET, unix.SO_MARK, filter.Mark+1)
 	l.close(t, filter.Rules{PassMarked: true})
-	checkPasses(t, from, to, []string{"EAPOL", "MACsec"})
+	checkPasses(t, from, to, allEAPOL)
 }
 
 func TestSocketForAllProtocolsStillReceivesPlainFrames(t *testing.T) {
 	l := newLab(t)
 	from, to := attach(t, l.peer, unix.ETH_P_ALL), attach(t, l.host, unix.ETH_P_ALL)
 	l.close(t, filter.Rules{PassMarked: true})
-	from.send(frames[3].frame)
+	from.send(named("IPv4"))
 	if _, ok := to.receiveFrom(source, patience); !ok {
 		t.Error("a SecY in clear would receive nothing")
 	}
@@ -277,8 +340,8 @@ func TestReplacingRulesNeitherOpensNorBlocks(t *testing.T) {
 			t.Logf("%d pairs of frames", pairs)
 			return
 		default:
-			from.send(frames[3].frame)
-			from.send(frames[0].frame)
+			from.send(named("IPv4"))
+			from.send(named("EAPOL"))
 			if frame, ok := to.receiveFrom(source, patience); !ok || nameOf(frame) != "EAPOL" {
 				t.Fatalf("of pair %d arrived: %t, %x", pairs, ok, frame)
 			}
@@ -347,7 +410,7 @@ func TestTableOfOtherVersionIsReplaced(t *testing.T) {
 	must(t, l.host.Do(func() error { return addChain("mkad-"+device, "egress", middle, nftables.ChainPolicyAccept) }))
 	from, to := attach(t, l.host, unix.ETH_P_ALL), attach(t, l.peer, unix.ETH_P_ALL)
 	l.close(t, filter.Rules{})
-	checkPasses(t, from, to, []string{"EAPOL", "MACsec"})
+	checkPasses(t, from, to, allEAPOL)
 }
 
 func TestTablesOfOthersStay(t *testing.T) {
@@ -402,7 +465,7 @@ func TestDeviceThatReturnsCanBeClosedAgain(t *testing.T) {
 	l.plug(t)
 	from, to := attach(t, l.host, unix.ETH_P_ALL), attach(t, l.peer, unix.ETH_P_ALL)
 	l.close(t, filter.Rules{})
-	checkPasses(t, from, to, []string{"EAPOL", "MACsec"})
+	checkPasses(t, from, to, allEAPOL)
 }
 
 // What becomes of the chains of a removed device depends on the kernel (they wait for its return from Linux 6.16 on).
@@ -414,7 +477,7 @@ func TestClosedIsTrueOfDeviceThatReturns(t *testing.T) {
 	from, to := attach(t, l.host, unix.ETH_P_ALL), attach(t, l.peer, unix.ETH_P_ALL)
 	want := allNames()
 	if l.closed(t) {
-		want = []string{"EAPOL", "MACsec"}
+		want = allEAPOL
 	}
 	checkPasses(t, from, to, want)
 }
@@ -427,7 +490,7 @@ func TestNameThatMovedToAnotherDeviceCanBeClosed(t *testing.T) {
 	l.plug(t)
 	from, to := attach(t, l.host, unix.ETH_P_ALL), attach(t, l.peer, unix.ETH_P_ALL)
 	l.close(t, filter.Rules{})
-	checkPasses(t, from, to, []string{"EAPOL", "MACsec"})
+	checkPasses(t, from, to, allEAPOL)
 }
 
 // rename gives the device another name.
@@ -454,14 +517,14 @@ func TestMissingDeviceIsClosedInAdvanceOrRefused(t *testing.T) {
 	}
 	l.plug(t)
 	from, to := attach(t, l.host, unix.ETH_P_ALL), attach(t, l.peer, unix.ETH_P_ALL)
-	checkPasses(t, from, to, []string{"EAPOL", "MACsec"})
+	checkPasses(t, from, to, allEAPOL)
 }
 
 func TestFilterOutlivesWhoMadeIt(t *testing.T) {
 	l := newLab(t)
 	must(t, l.host.Do(func() error { return closeElsewhere(t) }))
 	from, to := attach(t, l.host, unix.ETH_P_ALL), attach(t, l.peer, unix.ETH_P_ALL)
-	checkPasses(t, from, to, []string{"EAPOL", "MACsec"})
+	checkPasses(t, from, to, allEAPOL)
 }
 
 const closeOnly = "MKAD_TEST_CLOSE_ONLY"

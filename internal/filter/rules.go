@@ -1,9 +1,11 @@
 package filter
 
 import (
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"net"
 	"strings"
 
 	"github.com/google/nftables/expr"
@@ -14,9 +16,8 @@ import (
 // Rules say how a device is closed.
 type Rules struct {
 	Interface string
-	// EtherTypes are the frames that pass in both directions; none means EAPOL (0x888E) and MACsec (0x88E5). At most
-	// MaxEtherTypes.
-	EtherTypes []uint16
+	// EAPOL are the frames of MKA, which pass, as those of MACsec (0x88E5) do.
+	EAPOL EAPOL
 	// Bypass are protocols that pass besides.
 	Bypass []Bypass
 	// PassMarked lets frames out that their sender has marked with Mark (SO_MARK). It is for a software SecY that has to
@@ -31,17 +32,24 @@ type Rules struct {
 	Hold bool
 }
 
-// MaxEtherTypes bounds Rules.EtherTypes: every frame is compared with each, and there are two to list.
-const MaxEtherTypes = 8
+// An EAPOL says which frames are EAPOL's. The zero value: all of EtherType 0x888E.
+type EAPOL struct {
+	EtherType uint16 // 0: 0x888E
+	// In and Out are the destinations of frames that are received and sent; none: any. At most MaxDestinations each.
+	In, Out [][6]byte
+}
+
+// MaxDestinations bounds EAPOL.In and EAPOL.Out: every frame is compared with each, and there are four to list.
+const MaxDestinations = 8
 
 // Mark is the socket mark of frames that Rules.PassMarked lets out: "mkad" in ASCII.
 const Mark = 0x6d6b6164
 
 const (
-	eapolType  = 0x888e
-	macsecType = 0x88e5
-	lldpType   = 0x88cc
-	slowType   = 0x8809
+	eapolType  uint16 = 0x888e
+	macsecType uint16 = 0x88e5
+	lldpType          = 0x88cc
+	slowType          = 0x8809
 
 	minEtherType = 0x0600 // smaller numbers in its place are lengths (802.3 3.2.6)
 )
@@ -83,13 +91,11 @@ func (r Rules) check() error {
 	if r.Interface == "" || len(r.Interface) >= unix.IFNAMSIZ || strings.ContainsAny(r.Interface, "/: \t\n\v\f\r\x00") {
 		return fmt.Errorf("%q cannot be the name of a device", r.Interface)
 	}
-	if len(r.EtherTypes) > MaxEtherTypes {
-		return fmt.Errorf("%d EtherTypes are too many: at most %d may pass", len(r.EtherTypes), MaxEtherTypes)
+	if n := max(len(r.EAPOL.In), len(r.EAPOL.Out)); n > MaxDestinations {
+		return fmt.Errorf("%d destinations are too many: at most %d may pass", n, MaxDestinations)
 	}
-	for _, t := range r.EtherTypes {
-		if t < minEtherType {
-			return fmt.Errorf("0x%04x is a length, not an EtherType: take one from 0x0600 on", t)
-		}
+	if t := r.EAPOL.EtherType; t != 0 && t < minEtherType {
+		return fmt.Errorf("0x%04x is a length, not an EtherType: take one from 0x0600 on", t)
 	}
 	for _, b := range r.Bypass {
 		if b < BypassLLDP || b > BypassLACP {
@@ -116,25 +122,27 @@ func (r rule) comment() []byte {
 
 // ingressRules judge by the protocol that the kernel found. It has taken a VLAN tag off by then, so EAPOL with a
 // priority tag (VLAN 0), as some switches send it, passes.
-func (r Rules) ingressRules() []rule { return r.rules(metaProtocol) }
+func (r Rules) ingressRules() []rule { return r.rules(metaProtocol, r.EAPOL.In) }
 
 // egressRules judge by the EtherType in the frame, because there the protocol is only what the sender says it is. A tag
 // counts as part of the frame, so nothing passes with one.
 func (r Rules) egressRules() []rule {
-	rules := r.rules(headerType)
+	rules := r.rules(headerType, r.EAPOL.Out)
 	if r.PassMarked || r.Through != "" {
 		rules = append(rules, rule{"plain frames of the SecY", mark(Mark)})
 	}
 	return rules
 }
 
-func (r Rules) rules(etherType func(uint16) []expr.Any) (rules []rule) {
-	types := r.EtherTypes
-	if len(types) == 0 {
-		types = []uint16{macsecType, eapolType}
+func (r Rules) rules(etherType func(uint16) []expr.Any, destinations [][6]byte) []rule {
+	eapol := cmp.Or(r.EAPOL.EtherType, eapolType)
+	rules := []rule{{"MACsec", etherType(macsecType)}}
+	if len(destinations) == 0 {
+		rules = append(rules, rule{typeName(eapol), etherType(eapol)})
 	}
-	for _, t := range types {
-		rules = append(rules, rule{typeName(t), etherType(t)})
+	for _, d := range destinations {
+		tests := append(header(atDestination, expr.CmpOpEq, d[:]...), etherType(eapol)...)
+		rules = append(rules, rule{typeName(eapol) + " to " + net.HardwareAddr(d[:]).String(), tests})
 	}
 	for _, b := range r.Bypass {
 		rules = append(rules, rule{b.String(), b.tests(etherType)})
@@ -143,13 +151,10 @@ func (r Rules) rules(etherType func(uint16) []expr.Any) (rules []rule) {
 }
 
 func typeName(etherType uint16) string {
-	switch etherType {
-	case eapolType:
+	if etherType == eapolType {
 		return "EAPOL"
-	case macsecType:
-		return "MACsec"
 	}
-	return fmt.Sprintf("EtherType 0x%04x", etherType)
+	return fmt.Sprintf("EAPOL by EtherType 0x%04x", etherType)
 }
 
 func (b Bypass) tests(etherType func(uint16) []expr.Any) []expr.Any {
