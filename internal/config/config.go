@@ -13,6 +13,7 @@ import (
 	"github.com/BurntSushi/toml"
 
 	"mkad/eapol"
+	"mkad/mka"
 	"mkad/secy"
 )
 
@@ -60,7 +61,15 @@ type Port struct {
 	ReplayWindow      uint32        // frames; 0 is strict order; at most MaxXPNReplayWindow when an XPN suite is listed
 	SAKLifetime       time.Duration // a new SAK after so long; 0: only when numbers run out or members change
 	DelayProtect      bool          // let MKA bound the delay of frames, with hellos every 0.5 s
-	EAPOLDestination  eapol.MAC     // a group address
+	EAPOLDestination  eapol.MAC     // of MKPDUs, not zero; one that is no group address is the only peer's own
+	EAPOLAccept       EAPOLAccept
+	EAPOLEtherType    uint16        // from 0x0600, of no other protocol that is known to matter
+	MKAVersion        uint8         // 1 to 3; 0: the highest that the peers answer
+	ICVIndicator      bool          // an ICV Indicator in every MKPDU (802.1X-2020 11.11.3)
+	HelloTime         time.Duration // between MKPDUs (802.1X-2020 Table 9-3)
+	LifeTime          time.Duration // of a peer that is not heard (802.1X-2020 Table 9-3); more than HelloTime
+	InServiceSlot     Slot
+	AllowPriority255  bool // 255 is the last choice for key server, not none
 	OnExit            OnExit
 }
 
@@ -113,6 +122,24 @@ const (
 	Down    OperState = "down"
 )
 
+// An EAPOLAccept says to which destinations EAPOL frames are accepted.
+type EAPOLAccept string
+
+// What is accepted. An individual EAPOLDestination is the peer's: what it sends goes to our own address, or to a group.
+const (
+	AcceptDestination EAPOLAccept = "destination" // EAPOLDestination; if it is individual, our own address
+	AcceptStandard    EAPOLAccept = "standard"    // these and the three group addresses of 802.1X-2020 Table 11-1
+)
+
+// A Slot is the half of MACsec SAK Use in which the key in service is reported (802.1X-2020 9.10.1).
+type Slot string
+
+// The halves.
+const (
+	LatestSlot Slot = "latest" // where some receivers look only
+	OldSlot    Slot = "old"    // as CP has it from the retirement of the key before on
+)
+
 // OnExit says what becomes of the SecY when mkad ends.
 type OnExit string
 
@@ -147,7 +174,12 @@ func defaultPort() Port {
 		SendSCI:           true,
 		ReplayProtect:     true,
 		ReplayWindow:      128,
-		EAPOLDestination:  eapol.MAC{0x01, 0x80, 0xc2, 0x00, 0x00, 0x03},
+		EAPOLDestination:  eapol.PAEGroup,
+		EAPOLAccept:       AcceptDestination,
+		EAPOLEtherType:    eapol.EtherType,
+		HelloTime:         mka.HelloTime,
+		LifeTime:          mka.LifeTime,
+		InServiceSlot:     LatestSlot,
 		OnExit:            Keep,
 	}
 }

@@ -13,6 +13,8 @@ import (
 
 	"github.com/BurntSushi/toml"
 
+	"mkad/eapol"
+
 	"mkad/keyderive"
 )
 
@@ -86,8 +88,9 @@ func checkConfig(t *testing.T, cfg *Config) {
 			t.Errorf("devices %q and %q are used twice", p.Interface, p.Controlled)
 		}
 		taken["interface "+p.Interface], taken["controlled "+p.Controlled] = true, true
-		if p.PortID == 0 || len(p.CipherSuites) == 0 || !p.EAPOLDestination.IsGroup() || p.Keys == "" ||
-			p.SAKLifetime != 0 && p.SAKLifetime < MinSAKLifetime {
+		if p.PortID == 0 || len(p.CipherSuites) == 0 || p.EAPOLDestination == (eapol.MAC{}) || p.Keys == "" ||
+			p.SAKLifetime != 0 && p.SAKLifetime < MinSAKLifetime || p.HelloTime < minHelloTime || p.LifeTime <= p.HelloTime ||
+			p.MKAVersion > 3 || p.EAPOLEtherType < minEtherType || otherProtocols[p.EAPOLEtherType] != "" {
 			t.Errorf("got %+v", p)
 		}
 	}

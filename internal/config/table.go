@@ -21,7 +21,9 @@ var (
 	daemonShape = shape{"daemon", "[daemon]", []string{"control", "state", "metrics", "log_level", "log_format"}}
 	portShape   = shape{"port", "[[port]]", []string{"interface", "controlled", "keys", "backend", "cipher_suites",
 		"confidentiality", "policy", "uncontrolled", "bypass", "on_unsecured", "key_server_priority", "port_id", "send_sci",
-		"replay_protect", "replay_window", "sak_lifetime", "delay_protect", "eapol_destination", "on_exit"}}
+		"replay_protect", "replay_window", "sak_lifetime", "delay_protect", "eapol_destination", "eapol_accept",
+		"eapol_ethertype", "mka_version", "icv_indicator", "hello_time", "life_time", "in_service_slot", "allow_priority_255",
+		"on_exit"}}
 	keyShape = shape{"key", "[[key]] of a CAK file", []string{"ckn", "cak", "start", "end", "role"}}
 )
 

@@ -13,7 +13,6 @@ import (
 	"time"
 	"unicode"
 
-	"mkad/eapol"
 	"mkad/secy"
 )
 
@@ -304,20 +303,15 @@ func (t *table) agreement(p *Port) {
 	integer(t, "port_id", &p.PortID, 1, 65535)
 	t.sakLifetime(&p.SAKLifetime)
 	t.boolean("delay_protect", &p.DelayProtect)
-	t.destination(&p.EAPOLDestination)
+	t.habits(p)
 }
 
-// sakLifetime reads a duration as Go writes them.
+// sakLifetime reads how long a SAK is used at most.
 func (t *table) sakLifetime(dst *time.Duration) {
 	const key = "sak_lifetime"
-	text := "24h"
-	if !t.text(key, &text) {
-		return
-	}
-	d, err := time.ParseDuration(text)
+	d, text, ok := t.duration(key, "24h", `"24h", "90m" or "0s"`)
 	switch {
-	case err != nil:
-		t.fail(key, show(text)+" is not a duration", `write a number with its unit, for instance "24h", "90m" or "0s"`)
+	case !ok:
 	case d != 0 && d < MinSAKLifetime:
 		t.fail(key, show(text)+" is too short", fmt.Sprintf(`write at least "%s", or "0s" for no limit`, MinSAKLifetime))
 	default:
@@ -325,24 +319,17 @@ func (t *table) sakLifetime(dst *time.Duration) {
 	}
 }
 
-// destination reads the group address to which EAPOL frames go (802.1X-2020 11.1.1).
-func (t *table) destination(dst *eapol.MAC) {
-	const key = "eapol_destination"
-	text := dst.String()
-	if !t.text(key, &text) {
-		return
+// duration reads one as Go writes them.
+func (t *table) duration(key, example, examples string) (d time.Duration, text string, ok bool) {
+	text = example
+	if !t.has(key) || !t.text(key, &text) {
+		return 0, "", false
 	}
-	remedy := fmt.Sprintf("write a group address, for instance %q", dst)
-	address, err := net.ParseMAC(text)
-	if err != nil || len(address) != len(dst) {
-		t.fail(key, show(text)+" is not a MAC address", remedy)
-		return
+	d, err := time.ParseDuration(text)
+	if err != nil {
+		t.fail(key, show(text)+" is not a duration", "write a number with its unit, for instance "+examples)
 	}
-	if mac := eapol.MAC(address); mac.IsGroup() {
-		*dst = mac
-	} else {
-		t.fail(key, show(text)+" is not a group address", remedy)
-	}
+	return d, text, err == nil
 }
 
 // distinct reports the devices that more than one port would have. With each interface in one port only, no two ports

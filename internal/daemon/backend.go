@@ -83,6 +83,7 @@ func OpenSecY(s Setup) (SecY, error) {
 			SCI:        s.SCI,
 			Persist:    s.Port.OnExit == config.Keep,
 			Mark:       s.Mark,
+			EAPOL:      s.Port.EAPOLEtherType,
 			Logger:     s.Log,
 		})
 	case offload.BackendKernel, offload.BackendMAC, offload.BackendPHY:

@@ -6,7 +6,6 @@ import (
 
 	"github.com/vishvananda/netlink"
 
-	"mkad/eapol"
 	"mkad/internal/config"
 	"mkad/internal/filter"
 	linkwatch "mkad/internal/port"
@@ -85,7 +84,7 @@ func (p *port) tryAttach() error {
 	if err := linkwatch.Lowerable(p.link); err != nil {
 		return err
 	}
-	if err := linkwatch.Occupied(p.link); err != nil {
+	if err := linkwatch.Occupied(p.link, p.cfg.EAPOLEtherType); err != nil {
 		return err
 	}
 	if err := p.closeLower(); err != nil {
@@ -102,7 +101,7 @@ func (p *port) tryAttach() error {
 			return err
 		}
 	}
-	socket, err := receive(p.link.Index, p.cfg.EAPOLDestination)
+	socket, err := receive(p.link.Index, p.cfg.EAPOLEtherType, p.groups())
 	if err != nil {
 		return err
 	}
@@ -169,7 +168,7 @@ func (p *port) kayConfig() mka.Config {
 	cfg := mka.Config{
 		SCI:               p.sci,
 		Destination:       p.cfg.EAPOLDestination,
-		Acceptance:        eapol.Acceptance{Destinations: []eapol.MAC{p.cfg.EAPOLDestination}},
+		Acceptance:        p.acceptance(),
 		KeyServerPriority: p.cfg.KeyServerPriority,
 		Capability:        p.capability,
 		CipherSuites:      p.choice.Suites,
@@ -179,6 +178,7 @@ func (p *port) kayConfig() mka.Config {
 		SendSCI:           p.cfg.SendSCI,
 		DelayProtect:      p.cfg.DelayProtect,
 		SAKLifetime:       p.cfg.SAKLifetime,
+		Habits:            habits(p.cfg),
 		MTU:               p.link.MTU,
 		Rand:              p.d.opts.Rand,
 	}
@@ -278,7 +278,8 @@ func (p *port) offloaded() bool {
 
 // rules are what closes the lower device.
 func (p *port) rules() filter.Rules {
-	rules := filter.Rules{Interface: p.cfg.Interface, PassMarked: passesMarked(p.cfg), Through: p.through()}
+	rules := filter.Rules{Interface: p.cfg.Interface, EAPOL: p.eapolFrames(), PassMarked: passesMarked(p.cfg),
+		Through: p.through()}
 	rules.Hold = rules.Through != "" && p.offloaded() && !p.enabled
 	for _, name := range p.cfg.Bypass {
 		bypass, _ := filter.ParseBypass(name)

@@ -2,11 +2,13 @@ package daemon_test
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"strings"
 	"testing"
 	"time"
 
+	"mkad/eapol"
 	"mkad/internal/control"
 	"mkad/internal/netlab"
 	"mkad/internal/netlab/mkadlab"
@@ -15,7 +17,8 @@ import (
 // An optionsCase is an option on both hosts, or on the west alone, and what shows that it has taken effect.
 type optionsCase struct {
 	name, lines string
-	west        bool // of the west only
+	west        bool             // of the west only
+	etherType   netlab.EtherType // of MKPDUs; 0: EAPOL's
 	shows       func(t *testing.T, l *mkadlab.Link, c netlab.Capture)
 }
 
@@ -51,6 +54,38 @@ var optionsCases = []optionsCase{
 			t.Error("the host with priority 255 is key server")
 		}
 	}},
+	{name: "mka_version", lines: "mka_version = 2", shows: func(t *testing.T, _ *mkadlab.Link, c netlab.Capture) {
+		for _, m := range mkpdusOf(t, c) {
+			if m.Basic.MKAVersion != 2 {
+				t.Fatalf("an MKPDU has version %d", m.Basic.MKAVersion)
+			}
+		}
+	}},
+	{name: "icv_indicator", lines: "icv_indicator = true", shows: func(t *testing.T, _ *mkadlab.Link, c netlab.Capture) {
+		for _, m := range mkpdusOf(t, c) {
+			if !m.ICVIndicator {
+				t.Fatalf("MN %d has none", m.Basic.MN)
+			}
+		}
+	}},
+	{name: "in_service_slot", lines: `in_service_slot = "old"`, shows: func(t *testing.T, _ *mkadlab.Link, c netlab.Capture) {
+		all := mkpdusOf(t, c)
+		if u := all[len(all)-1].SAKUse; !u.Old.Tx || !u.Old.Rx || !u.Latest.KI.IsZero() {
+			t.Errorf("the last MKPDU says %+v", u)
+		}
+	}},
+	{name: "hello_time", lines: "hello_time = \"500ms\"", shows: func(t *testing.T, _ *mkadlab.Link, c netlab.Capture) {
+		if n := len(mkpdusOf(t, c)); n < 4 { // one in half a second, of two in two
+			t.Errorf("%d MKPDUs in two seconds and more", n)
+		}
+	}},
+	{name: "allow_priority_255", lines: "key_server_priority = 255\nallow_priority_255 = true"},
+	{name: "eapol_ethertype", lines: "eapol_ethertype = 0x876f", etherType: 0x876f, shows: func(t *testing.T, _ *mkadlab.Link, c netlab.Capture) {
+		if n := c.Count(netlab.EtherTypeEAPOL); n != 0 {
+			t.Errorf("%d frames of EAPOL's own EtherType", n)
+		}
+	}},
+	{name: "broadcast", lines: `eapol_destination = "ff:ff:ff:ff:ff:ff"`},
 	{name: "sak_lifetime", lines: `sak_lifetime = "10s"`, shows: func(t *testing.T, l *mkadlab.Link, _ netlab.Capture) {
 		waitLong(t, "another SAK", 15*time.Second, func() bool { return portOf(t, l.West).Rekeys > 0 })
 	}},
@@ -73,10 +108,12 @@ func TestOptionsTakeEffect(t *testing.T) {
 			captured, err := wire.Stop()
 			must(t, err)
 			if r.Lost() != 0 || r.Received == 0 || len(framesOf(captured, netlab.EtherTypeMACsec)) == 0 ||
-				len(framesOf(captured, netlab.EtherTypeEAPOL)) == 0 {
+				len(framesOf(captured, cmp.Or(c.etherType, netlab.EtherTypeEAPOL))) == 0 {
 				t.Errorf("%s; captured %v", r, captured.Types())
 			}
-			c.shows(t, l, captured)
+			if c.shows != nil {
+				c.shows(t, l, captured)
+			}
 		})
 	}
 }
@@ -89,6 +126,19 @@ func framesOf(c netlab.Capture, etherType netlab.EtherType) (frames [][]byte) {
 		}
 	}
 	return frames
+}
+
+// mkpdusOf are the captured MKPDUs, taken apart.
+func mkpdusOf(t *testing.T, c netlab.Capture) (all []*eapol.MKPDU) {
+	t.Helper()
+	for _, f := range framesOf(c, netlab.EtherTypeEAPOL) {
+		m := new(eapol.MKPDU)
+		if d := eapol.ParseMKPDU(f, eapol.Acceptance{}, m); d != eapol.Accepted {
+			t.Fatalf("an MKPDU is discarded: %s", d)
+		}
+		all = append(all, m)
+	}
+	return all
 }
 
 func portOf(t *testing.T, h *mkadlab.Host) control.Port {

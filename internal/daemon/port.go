@@ -254,7 +254,7 @@ func (p *port) wait() time.Duration {
 		at = min(at, p.closedAt.Add(closedCheckTime))
 	}
 	if p.state == control.Pending {
-		at = min(at, p.carrierSince.Add(mka.LifeTime))
+		at = min(at, p.carrierSince.Add(p.cfg.LifeTime))
 	}
 	return max(0, at.Sub(p.now()))
 }

@@ -5,7 +5,6 @@ import (
 	"sync"
 	"time"
 
-	"mkad/eapol"
 	linkwatch "mkad/internal/port"
 )
 
@@ -35,12 +34,12 @@ type receiver struct {
 	ended  sync.WaitGroup
 }
 
-func receive(ifindex int, group eapol.MAC) (*receiver, error) {
-	peers, err := linkwatch.Open(ifindex, eapol.EtherType, group)
+func receive(ifindex int, etherType uint16, groups [][6]byte) (*receiver, error) {
+	peers, err := linkwatch.Open(ifindex, etherType, groups...)
 	if err != nil {
 		return nil, err
 	}
-	others, err := linkwatch.Open(ifindex, eapol.EtherType, group)
+	others, err := linkwatch.Open(ifindex, etherType, groups...)
 	if err == nil {
 		err = peers.Keep(linkwatch.Sift{}, false)
 	}

@@ -44,7 +44,7 @@ func (p *port) currentState() control.State {
 		return control.Secured
 	case p.kay.InClear():
 		return control.Unsecured
-	case !p.secured && p.now() < p.carrierSince.Add(mka.LifeTime):
+	case !p.secured && p.now() < p.carrierSince.Add(p.cfg.LifeTime):
 		return control.Pending
 	}
 	return control.Blocked

@@ -11,15 +11,16 @@ import (
 	"mkad/eapol"
 )
 
-// Occupied reports, as an *UnfitError, that another program of this network namespace speaks EAPOL on the device: two
+// Occupied reports, as an *UnfitError, that another program of this network namespace speaks EAPOL on the device, by its
+// own EtherType or by that of the port: two
 // would answer the same peers and fight for the SecY. It is seen by its packet socket; one that has none there now gives
 // nil, as does a machine that does not tell.
-func Occupied(l Link) error {
+func Occupied(l Link, etherType uint16) error {
 	sockets, err := os.ReadFile("/proc/thread-self/net/packet")
 	if err != nil {
 		return nil
 	}
-	inodes := eapolSockets(string(sockets), l.Index)
+	inodes := eapolSockets(string(sockets), l.Index, etherType)
 	inodes = slices.DeleteFunc(inodes, func(inode string) bool { return holds("/proc/self", inode) })
 	if len(inodes) == 0 {
 		return nil
@@ -29,10 +30,11 @@ func Occupied(l Link) error {
 
 // eapolSockets lists the inodes of the packet sockets that take EAPOL frames of a device and of no other: a line has
 // address, references, type, EtherType, ifindex, running, memory, user, inode.
-func eapolSockets(list string, index int) (inodes []string) {
+func eapolSockets(list string, index int, etherType uint16) (inodes []string) {
+	types := []string{fmt.Sprintf("%04x", eapol.EtherType), fmt.Sprintf("%04x", etherType)}
 	for line := range strings.Lines(list) {
 		f := strings.Fields(line)
-		if len(f) == 9 && f[3] == fmt.Sprintf("%04x", eapol.EtherType) && f[4] == strconv.Itoa(index) {
+		if len(f) == 9 && slices.Contains(types, f[3]) && f[4] == strconv.Itoa(index) {
 			inodes = append(inodes, f[8])
 		}
 	}

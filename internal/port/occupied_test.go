@@ -32,7 +32,7 @@ func TestDeviceWithAnotherSpeakerIsOccupied(t *testing.T) {
 		must(t, w.host.Do(func() error {
 			own, err := port.Open(d.Index, eapolType) // our own is not in our way
 			must(t, err)
-			verdict = port.Occupied(link)
+			verdict = port.Occupied(link, eapolType)
 			return own.Close()
 		}))
 		return verdict

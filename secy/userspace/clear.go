@@ -21,6 +21,7 @@ const auxdataLen = 20
 type clearReceiver struct {
 	*inlet
 	socket *socket
+	eapol  uint16                // an EtherType of the PAE beside EAPOL's own
 	read   func(fd uintptr) bool // turn, made once
 	pieces [1][]byte
 
@@ -30,7 +31,7 @@ type clearReceiver struct {
 	ended    chan struct{}
 }
 
-func newClearReceiver(in *inlet, ifindex int) (*clearReceiver, error) {
+func newClearReceiver(in *inlet, ifindex int, eapol uint16) (*clearReceiver, error) {
 	s, err := newClearSocket(ifindex)
 	if err != nil {
 		return nil, err
@@ -38,6 +39,7 @@ func newClearReceiver(in *inlet, ifindex int) (*clearReceiver, error) {
 	c := &clearReceiver{
 		inlet:  in,
 		socket: s,
+		eapol:  eapol,
 		batch:  newBatch(clearBatch, tapBufferLen, unix.CmsgSpace(auxdataLen)),
 		ended:  make(chan struct{}),
 	}
@@ -84,7 +86,7 @@ func (c *clearReceiver) carry(i int) {
 		return
 	}
 	h, frame := restore(b, vlanTag(c.batch.control(i)))
-	if !isClear(frame) {
+	if !isClear(frame, c.eapol) {
 		return
 	}
 	if user, ok := c.secy.Verify(frame); ok {
@@ -140,11 +142,11 @@ func restore(b []byte, tag uint32) (vnetHeader, []byte) {
 }
 
 // isClear reports whether a frame is one that passes in clear. EAPOL frames never are: they belong to the PAE, in any
-// VLAN. MACsec frames come by the other receiver, but for those within a VLAN, which are somebody else's.
-func isClear(frame []byte) bool {
+// VLAN, by EAPOL's own EtherType or by eapol. MACsec frames come by the other receiver, but for those within a VLAN, which are somebody else's.
+func isClear(frame []byte, eapol uint16) bool {
 	etherType, offset, ok := networkLayer(frame)
 	switch {
-	case !ok || etherType == etherEAPOL:
+	case !ok || etherType == etherEAPOL || etherType == eapol:
 		return false
 	case etherType == secy.EtherType:
 		return offset > ethernetLen && binary.BigEndian.Uint16(frame[ethernetLen:])&0x0fff != 0

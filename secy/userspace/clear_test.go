@@ -81,12 +81,13 @@ func TestClearFramesAreThoseOfNobodyElse(t *testing.T) {
 		{"EAPOL", []byte{0x88, 0x8e}, false},
 		{"EAPOL in a VLAN", []byte{0x81, 0, 0, 7, 0x88, 0x8e}, false},
 		{"EAPOL in two VLANs", []byte{0x88, 0xa8, 0, 7, 0x81, 0, 0, 7, 0x88, 0x8e}, false},
+		{"EAPOL by another EtherType", []byte{0x87, 0x6f}, false},
 		{"MACsec", []byte{0x88, 0xe5}, false},
 		{"MACsec with a priority tag", []byte{0x81, 0, 0xa0, 0, 0x88, 0xe5}, false},
 		{"MACsec in a VLAN", []byte{0x81, 0, 0xa0, 7, 0x88, 0xe5}, true},
 		{"too short for its tag", []byte{0x81, 0, 0}, false},
 	} {
-		if got := isClear(append(bytes.Clone(addresses), test.tail...)); got != test.want {
+		if got := isClear(append(bytes.Clone(addresses), test.tail...), 0x876f); got != test.want {
 			t.Errorf("%s: %t, want %t", test.name, got, test.want)
 		}
 	}

@@ -27,7 +27,9 @@ type Config struct {
 	// Persist keeps the TAP, without carrier but with its addresses and routes, when the process ends without Close.
 	Persist bool
 	// Mark is the SO_MARK of the frames that the SecY sends, by which a filter tells them from the host's own; 0 is none.
-	Mark   uint32
+	Mark uint32
+	// EAPOL is the EtherType of the PAE's frames, which never pass in clear, beside EAPOL's own; 0: there is no other.
+	EAPOL  uint16
 	Logger *slog.Logger // nil: nothing is logged
 }
 
@@ -242,7 +244,7 @@ func (p *Port) admitClear(admit bool) error {
 		p.clear.stop()
 		p.clear = nil
 	case admit && p.clear == nil:
-		c, err := newClearReceiver(p.receiver.inlet, p.lower)
+		c, err := newClearReceiver(p.receiver.inlet, p.lower, p.cfg.EAPOL)
 		if err != nil {
 			return fmt.Errorf("receive in clear on %s: %w", p.cfg.LowerName, err)
 		}

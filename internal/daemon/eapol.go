@@ -1,0 +1,63 @@
+package daemon
+
+import (
+	"slices"
+
+	"mkad/eapol"
+	"mkad/internal/config"
+	"mkad/internal/filter"
+	"mkad/mka"
+)
+
+// standardGroups are the destinations of Table 11-1 of 802.1X-2020.
+var standardGroups = []eapol.MAC{eapol.PAEGroup, eapol.NearestBridge, eapol.NearestCustomerBridge}
+
+// acceptance says which frames are MKPDUs for the port.
+func (p *port) acceptance() eapol.Acceptance {
+	a := eapol.Acceptance{EtherType: p.cfg.EAPOLEtherType}
+	if d := p.cfg.EAPOLDestination; d.IsGroup() {
+		a.Destinations = []eapol.MAC{d}
+	} else { // the peer's own: it has ours
+		a.Station = p.link.MAC
+	}
+	if p.cfg.EAPOLAccept == config.AcceptStandard {
+		for _, d := range standardGroups {
+			if !slices.Contains(a.Destinations, d) {
+				a.Destinations = append(a.Destinations, d)
+			}
+		}
+	}
+	return a
+}
+
+// groups are the group addresses that the lower device has to let in.
+func (p *port) groups() (list [][6]byte) {
+	for _, d := range p.acceptance().Destinations {
+		list = append(list, d)
+	}
+	return list
+}
+
+// eapolFrames are what the closed lower device passes for MKA.
+func (p *port) eapolFrames() filter.EAPOL {
+	e := filter.EAPOL{EtherType: p.cfg.EAPOLEtherType, In: p.groups(), Out: [][6]byte{p.cfg.EAPOLDestination}}
+	if own := p.acceptance().Station; own != (eapol.MAC{}) {
+		e.In = append(e.In, own)
+	}
+	if len(e.In) == 0 { // the address is not known before there is a device
+		e.In = e.Out
+	}
+	return e
+}
+
+// habits tells MKA what the peers need.
+func habits(p config.Port) mka.Habits {
+	return mka.Habits{
+		Version:      p.MKAVersion,
+		ICVIndicator: p.ICVIndicator,
+		HelloTime:    p.HelloTime,
+		LifeTime:     p.LifeTime,
+		InServiceOld: p.InServiceSlot == config.OldSlot,
+		ElectLast:    p.AllowPriority255,
+	}
+}

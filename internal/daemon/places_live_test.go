@@ -1,0 +1,57 @@
+package daemon_test
+
+import (
+	"fmt"
+	"net"
+	"testing"
+
+	"github.com/vishvananda/netlink"
+
+	"mkad/internal/netlab"
+	"mkad/internal/netlab/mkadlab"
+)
+
+// addressOf is the MAC address of a host's lower device.
+func addressOf(t *testing.T, h *mkadlab.Host) (mac net.HardwareAddr) {
+	t.Helper()
+	must(t, h.Do(func() error {
+		link, err := netlink.LinkByName(mkadlab.Lower)
+		if err == nil {
+			mac = link.Attrs().HardwareAddr
+		}
+		return err
+	}))
+	return mac
+}
+
+// Clause: 802.1X-2020 11.1.1, against 11.11.2 a by configuration; design: EAPOL destinations
+func TestPeersThatNameEachOthersAddressAreSecured(t *testing.T) {
+	t.Parallel()
+	l := newLink(t, released, "", "# here")
+	west, east := addressOf(t, l.West), addressOf(t, l.East)
+	edit(t, l.West, "# here", fmt.Sprintf("eapol_destination = %q", east))
+	edit(t, l.East, "# here", fmt.Sprintf("eapol_destination = %q", west))
+	must(t, l.Secure(t.Context()))
+	stop := capture(t, l)
+	carriesBothWays(t, l)
+	wires := stop()
+	for i, c := range wires {
+		own := []net.HardwareAddr{west, east}[i]
+		for _, f := range framesOf(c, netlab.EtherTypeEAPOL) {
+			if to := net.HardwareAddr(f[:6]); to.String() != own.String() {
+				t.Errorf("an MKPDU arrives at %s that is for %s", own, to)
+			}
+		}
+	}
+	onlySecured(t, wires)
+}
+
+// Clause: 802.1X-2020 11.1.1; design: any of the three group addresses
+func TestPeerThatSendsToAnotherStandardGroupIsHeard(t *testing.T) {
+	t.Parallel()
+	l := newLink(t, released, "", `eapol_accept = "standard"`)
+	edit(t, l.West, "[[port]]", "[[port]]\neapol_destination = \"01:80:c2:00:00:0e\"")
+	edit(t, l.East, "[[port]]", "[[port]]\neapol_destination = \"01:80:c2:00:00:00\"")
+	must(t, l.Secure(t.Context()))
+	carriesBothWays(t, l)
+}
