@@ -93,7 +93,7 @@ func (g *Gear) wake() {
 func (g *Gear) say() {
 	frame := g.Next(g.dress)
 	if g.Profile.ListsLast {
-		frame = g.Rewrite(frame, listsLast)
+		frame = g.Rewrite(frame, ListsLast)
 	}
 	g.send(frame)
 	g.next = g.lan.Now.Add(g.Period)
@@ -114,8 +114,8 @@ func (g *Gear) dress(m *eapol.MKPDU) {
 	}
 }
 
-// listsLast moves the peer lists behind the other sets, before an ICV Indicator.
-func listsLast(sets [][]byte) [][]byte {
+// ListsLast, for Rewrite, moves the peer lists behind the other sets, before an ICV Indicator.
+func ListsLast(sets [][]byte) [][]byte {
 	const live, potential, indicator = 1, 2, 255
 	rank := func(set []byte) int {
 		switch set[0] {

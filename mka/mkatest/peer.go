@@ -144,6 +144,9 @@ func (p *Peer) Say(edit ...func(*eapol.MKPDU)) {
 	p.rearm()
 }
 
+// Send sends a frame that Next has built to everybody.
+func (p *Peer) Send(frame []byte) { p.send(frame) }
+
 // Tell lets the member have its next MKPDU, altered by edit, before anything else happens.
 func (p *Peer) Tell(m *Member, edit ...func(*eapol.MKPDU)) { m.receive(p.Next(edit...)) }
 
