@@ -50,14 +50,18 @@ const (
 	EventSecYFailed
 	// EventResumed: the participant goes on with the MI of an earlier process, and, if it is told, with the SAK KI.
 	EventResumed
+	// EventSuspended: the key server Peer has suspended MKA; peers are not lost, and elections not held, meanwhile (9.18).
+	EventSuspended
+	// EventSuspensionOver: the suspension is over, because of Reason.
+	EventSuspensionOver
 )
 
 // NumEvents is the number of values of EventKind, for arrays of counters.
-const NumEvents = int(EventResumed) + 1
+const NumEvents = int(EventSuspensionOver) + 1
 
 var eventNames = [...]string{"", "discarded", "peer-heard", "peer-live", "peer-lost", "key-server", "principal",
 	"sak-generated", "sak-received", "sak-installed", "sak-transmitting", "sak-retired", "secured", "unsecured", "new-mi",
-	"suite-refused", "no-suite", "no-key-server", "secy-failed", "resumed"}
+	"suite-refused", "no-suite", "no-key-server", "secy-failed", "resumed", "suspended", "suspension-over"}
 
 // String is the event's name in one word, as in logs.
 func (k EventKind) String() string {

@@ -31,6 +31,7 @@ type participant struct {
 	pastNext int
 	server   candidate
 	noServer bool // EventNoKeyServer was told and still holds
+	suspension
 
 	unserved   bool // unservedAt counts
 	unservedAt Time // since when the key server has us for live and gives us no SAK
@@ -238,12 +239,13 @@ func (p *participant) commit(now Time, m *eapol.MKPDU, d *decision, out *Output)
 		return
 	}
 	if d.lists {
-		q.expiresAt = now.Add(p.kay.lifeTime())
+		q.expiresAt = p.lifeEnd(now)
 	}
 	if m.Announcement.Present {
 		q.announced = announcedSuites(&m.Announcement)
 	}
 	p.elect(out) // its priority or flag may have changed
+	p.noteSuspension(now, q, m, out)
 	if m.DistributedSAK.Present && !d.ignored {
 		p.plain = d.plain
 	}
@@ -300,6 +302,9 @@ func (p *participant) promote(now Time, mi eapol.MI, out *Output) *peer {
 			if o.live {
 				p.bury(o)
 				out.event(Event{Kind: EventPeerLost, CKN: p.ckn, Peer: sci, MI: o.mi, Reason: "restarted"})
+				if p.suspension.on && sci == p.server.sci {
+					p.unsuspend(now, "the key server has restarted", out)
+				}
 			}
 			p.peers = append(p.peers[:i], p.peers[i+1:]...)
 			i--

@@ -1,6 +1,8 @@
 package mka
 
 import (
+	"time"
+
 	"mkad/eapol"
 	"mkad/secy"
 )
@@ -23,11 +25,12 @@ type peer struct {
 	delayProtect bool
 	use          [2]keyUse // Latest, Old of its last SAK Use
 
-	announced  suiteSet // the suites it announced; empty: none were
-	refused    suiteSet // the suites whose SAKs it has left unreported
-	answeredAt Time     // when it last answered by listing us, or was first heard
-	listed     eapol.MN // the last of our MNs that it listed
-	hearsAll   bool     // it lists every other live peer as live
+	announced  suiteSet      // the suites it announced; empty: none were
+	refused    suiteSet      // the suites whose SAKs it has left unreported
+	answeredAt Time          // when it last answered by listing us, or was first heard
+	listed     eapol.MN      // the last of our MNs that it listed
+	hearsAll   bool          // it lists every other live peer as live
+	suspendFor time.Duration // it asks the key server to suspend MKA so long; 0: it does not
 }
 
 // keyUse is how a peer uses a key.
@@ -88,6 +91,9 @@ func (p *participant) oldestPotential() int {
 
 // expire removes the peers whose life is over (9.4.3).
 func (p *participant) expire(now Time, out *Output) {
+	if p.suspension.on && now >= p.suspension.until {
+		p.unsuspend(now, "the time is over", out)
+	}
 	server := p.server
 	for i := 0; i < len(p.peers); {
 		if p.peers[i].expiresAt > now {
@@ -144,7 +150,7 @@ func (p *participant) dropPeers(why string, out *Output) {
 			out.event(Event{Kind: EventPeerLost, CKN: p.ckn, Peer: q.sci, MI: q.mi, Reason: why})
 		}
 	}
-	p.peers = p.peers[:0]
+	p.peers, p.suspension = p.peers[:0], suspension{}
 	p.elect(out)
 }
 
@@ -157,6 +163,9 @@ func (p *participant) membersChanged(why string, out *Output) {
 
 // elect brings the key server up to date.
 func (p *participant) elect(out *Output) {
+	if p.holdsElections() {
+		return
+	}
 	server := p.election(nil)
 	p.tellNoServer(server, out)
 	if server == p.server {

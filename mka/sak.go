@@ -420,7 +420,7 @@ func (p *participant) decideSAK(d decision, m *eapol.MKPDU) (decision, eapol.Dis
 	k, set, b := p.kay, &m.DistributedSAK, &m.Basic
 	sender := peer{mi: b.MI, sci: b.SCI, priority: b.KeyServerPriority, keyServer: b.KeyServer}
 	live := d.proof || d.at >= 0 && p.peers[d.at].live
-	if !live || p.election(&sender).sci != b.SCI {
+	if !live || p.serverWith(&sender) != b.SCI {
 		d.ignored = true
 		return d, eapol.Accepted
 	}

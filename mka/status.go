@@ -38,6 +38,8 @@ type ParticipantStatus struct {
 	MI        eapol.MI
 	MN        eapol.MN // the last sent
 	Peers     []PeerStatus
+	Suspended time.Duration // for so long yet the key server has suspended MKA; 0: it has not (9.18)
+	Version   uint8         // MKA version that we send
 }
 
 // A PeerStatus is the picture of one peer.
@@ -50,6 +52,7 @@ type PeerStatus struct {
 	Version           uint8
 	Capability        secy.Capability
 	LastSeen          time.Duration // since its last MKPDU that counted
+	SuspendFor        time.Duration // it asks for a suspension so long; 0: it does not
 }
 
 // A KeyStatus is the picture of one SAK.
@@ -108,12 +111,15 @@ func (k *KaY) keyStatus(s *Status) {
 
 func (p *participant) status(now Time) ParticipantStatus {
 	s := ParticipantStatus{CKN: p.ckn, Role: p.role, Principal: p.kay.principal == p, Standby: p.standby, KeyServer: p.server.sci, MI: p.mi,
-		MN: p.mn}
+		MN: p.mn, Version: p.version}
+	if p.suspension.on {
+		s.Suspended = p.suspension.until.Sub(now)
+	}
 	for i := range p.peers {
 		q := &p.peers[i]
 		s.Peers = append(s.Peers, PeerStatus{SCI: q.sci, MI: q.mi, MN: q.mn, Live: q.live,
 			KeyServerPriority: q.priority, Version: q.version, Capability: q.capability,
-			LastSeen: now.Sub(q.heardAt)})
+			LastSeen: now.Sub(q.heardAt), SuspendFor: q.suspendFor})
 	}
 	return s
 }

@@ -72,6 +72,9 @@ func (p *participant) deadline() Time {
 	if p.missing.until != 0 {
 		at = min(at, p.missing.until)
 	}
+	if p.suspension.on {
+		at = min(at, p.suspension.until)
+	}
 	for i := range p.peers {
 		at = min(at, p.peers[i].expiresAt)
 	}

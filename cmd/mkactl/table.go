@@ -157,7 +157,11 @@ func lifetime(p control.Participant) string {
 }
 
 func writeParticipant(b *strings.Builder, p control.Participant) {
-	writeField(b, "participant", fmt.Sprintf("%s, %s, %s, MI %s, MN %d%s", p.CKN, p.Role, p.State, p.MI, p.MN, lifetime(p)))
+	text := fmt.Sprintf("%s, %s, %s, MI %s, MN %d%s", p.CKN, p.Role, p.State, p.MI, p.MN, lifetime(p))
+	if p.SuspendedMS > 0 {
+		text += fmt.Sprintf(", suspended for %d s yet", (p.SuspendedMS+999)/1000)
+	}
+	writeField(b, "participant", text)
 	for _, peer := range p.Peers {
 		heard := time.Duration(peer.LastSeenMS) * time.Millisecond
 		writeField(b, "  peer", fmt.Sprintf("%s, %s, heard %.1f s ago, priority %d, MI %s, MN %d",

@@ -70,7 +70,11 @@ type Participant struct {
 	End   string `json:"end"`   // when it ends; "": never
 	MI    string `json:"mi"`
 	MN    uint32 `json:"mn"` // of the last MKPDU sent
-	Peers []Peer `json:"peers"`
+	// MKAVersion is the MKA version that is sent.
+	MKAVersion uint8 `json:"mka_version"`
+	// SuspendedMS is for how many milliseconds yet the key server has suspended MKA (802.1X-2020 9.18); 0: it has not.
+	SuspendedMS int64  `json:"suspended_ms"`
+	Peers       []Peer `json:"peers"`
 }
 
 // A Peer is another member of the CA, as one participant knows it (802.1X-2020 9.4).
@@ -81,6 +85,11 @@ type Peer struct {
 	State             string `json:"state"` // live or potential
 	KeyServerPriority uint8  `json:"key_server_priority"`
 	LastSeenMS        int64  `json:"last_seen_ms"` // milliseconds since that MKPDU
+	MKAVersion        uint8  `json:"mka_version"`  // that it sends
+	// CipherSuites are those that it has announced; none: it announces nothing.
+	CipherSuites []string `json:"cipher_suites"`
+	// SuspendForMS is for how many milliseconds it asks to suspend MKA; 0: it does not.
+	SuspendForMS int64 `json:"suspend_for_ms"`
 }
 
 // PeerLive is the State of a Peer that has proved that it hears us; any other peer is potential.
@@ -124,6 +133,13 @@ func (p Port) MarshalJSON() ([]byte, error) {
 func (p Participant) MarshalJSON() ([]byte, error) {
 	type plain Participant
 	p.Peers = listed(p.Peers)
+	return json.Marshal(plain(p))
+}
+
+// MarshalJSON keeps an empty list of cipher suites a list.
+func (p Peer) MarshalJSON() ([]byte, error) {
+	type plain Peer
+	p.CipherSuites = listed(p.CipherSuites)
 	return json.Marshal(plain(p))
 }
 

@@ -38,6 +38,8 @@ const statusExample = `{
           "end": "2026-12-02T00:00:00Z",
           "mi": "0102030405060708090a0b0c",
           "mn": 17,
+          "mka_version": 3,
+          "suspended_ms": 0,
           "peers": [
             {
               "sci": "525400ddeeff0001",
@@ -45,7 +47,12 @@ const statusExample = `{
               "mn": 16,
               "state": "live",
               "key_server_priority": 16,
-              "last_seen_ms": 800
+              "last_seen_ms": 800,
+              "mka_version": 3,
+              "cipher_suites": [
+                "GCM-AES-XPN-256"
+              ],
+              "suspend_for_ms": 0
             }
           ]
         }
@@ -81,8 +88,9 @@ func examplePort() control.Port {
 		Warnings: []string{"the last key ends at 2026-12-02T00:00:00Z, in 24 hours; add a [[key]] to /etc/mkad/keys/eth1.toml"},
 		Participants: []control.Participant{{
 			CKN: "0001", Role: "primary", State: "principal", End: "2026-12-02T00:00:00Z", MI: "0102030405060708090a0b0c", MN: 17,
+			MKAVersion: 3,
 			Peers: []control.Peer{{SCI: "525400ddeeff0001", MI: "1112131415161718191a1b1c", MN: 16,
-				State: control.PeerLive, KeyServerPriority: 16, LastSeenMS: 800}},
+				State: control.PeerLive, KeyServerPriority: 16, LastSeenMS: 800, MKAVersion: 3, CipherSuites: []string{"GCM-AES-XPN-256"}}},
 		}},
 		Tx: control.Tx{AN: 1, NextPN: 1234, KI: "0102030405060708090a0b0c00000001", Headroom: 1<<64 - 1 - 1234,
 			ExhaustedInS: 3600},
@@ -110,7 +118,7 @@ func TestEmptyListsAndObjectsStayInJSON(t *testing.T) {
 			`"key_server":false,"principal_ckn":"","participants":[],"tx":{"an":0,"next_pn":0,"ki":"",` +
 			`"headroom":0,"exhausted_in_s":0},"rx":[],"rekeys":0,"counters":{}}`},
 		{"bare participant", control.Participant{}, `{"ckn":"","role":"","state":"","start":"","end":"","mi":"",` +
-			`"mn":0,"peers":[]}`},
+			`"mn":0,"mka_version":0,"suspended_ms":0,"peers":[]}`},
 		{"no counters", control.CountersDocument{Version: 1}, `{"version":1,"ports":[]}`},
 		{"bare counters", control.PortCounters{}, `{"interface":"","controlled":"","secy":{},"mka":{}}`},
 		{"event of a state", control.Event{Event: control.EventState, Detail: "down", Was: control.Secured},

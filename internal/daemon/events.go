@@ -73,6 +73,8 @@ func (p *port) publish(e mka.Event) {
 	switch e.Kind {
 	case mka.EventPeerHeard, mka.EventPeerLive, mka.EventSAKInstalled, mka.EventSecured:
 		level = slog.LevelInfo // the four that a person looks for
+	case mka.EventSuspended, mka.EventSuspensionOver:
+		level = slog.LevelInfo
 	case mka.EventPeerLost, mka.EventUnsecured, mka.EventSuiteRefused, mka.EventNoSuite, mka.EventNoKeyServer,
 		mka.EventSecYFailed:
 		level = slog.LevelWarn

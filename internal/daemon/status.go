@@ -141,10 +141,11 @@ func (p *port) nextPN(k mka.KeyStatus) secy.PN {
 
 func participantDocument(s mka.ParticipantStatus) control.Participant {
 	doc := control.Participant{CKN: s.CKN.String(), Role: s.Role.String(), State: "pending", MI: s.MI.String(),
-		MN: uint32(s.MN)}
+		MN: uint32(s.MN), MKAVersion: s.Version, SuspendedMS: s.Suspended.Milliseconds()}
 	for _, q := range s.Peers {
 		peer := control.Peer{SCI: q.SCI.String(), MI: q.MI.String(), MN: uint32(q.MN), State: "potential",
-			KeyServerPriority: q.KeyServerPriority, LastSeenMS: q.LastSeen.Milliseconds()}
+			KeyServerPriority: q.KeyServerPriority, LastSeenMS: q.LastSeen.Milliseconds(), MKAVersion: q.Version,
+			SuspendForMS: q.SuspendFor.Milliseconds()}
 		if q.Live {
 			peer.State = control.PeerLive
 			doc.State = "live"

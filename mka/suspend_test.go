@@ -1,0 +1,240 @@
+package mka_test
+
+import (
+	"testing"
+	"time"
+
+	"mkad/eapol"
+	"mkad/mka"
+	"mkad/mka/mkatest"
+	"mkad/secy"
+)
+
+// suspends asks for so many seconds.
+func suspends(seconds uint8) func(*eapol.MKPDU) {
+	return func(m *eapol.MKPDU) { m.XPN = eapol.XPN{Present: true, SuspensionTime: seconds} }
+}
+
+// suspended is how long the KaY's first participant is suspended yet.
+func suspended(m *mkatest.Member) time.Duration { return m.Status().Participants[0].Suspended }
+
+// suspendedBy is a KaY that follows a key server, which suspends MKA and is silent then.
+func suspendedBy(t *testing.T, seconds uint8) (*world, *mkatest.Member, *mkatest.Peer) {
+	w, m, p := following(t, secy.GCMAESXPN128)
+	w.Run(mka.LifeTime)
+	p.Say(suspends(seconds))
+	p.Hush()
+	w.until("suspended", time.Second, func() bool { return suspended(m) > 0 })
+	return w, m, p
+}
+
+// Clause: 802.1X-2020 9.18: an announced suspension keeps SAs and peers, and MKA goes on afterwards with the same MI
+func TestKeyServerThatSuspendsIsKeptAndResumes(t *testing.T) {
+	w, m, p := suspendedBy(t, 60)
+	mark, key := m.Mark(), m.SecY.Tx
+	w.Run(59 * time.Second)
+	if d := suspended(m); d <= 0 || d > time.Second {
+		t.Errorf("%v are left after 59 s of 60", d)
+	}
+	p.Talk()
+	w.Run(time.Minute)
+	for _, e := range m.Since(mark).Events {
+		if e.Kind != mka.EventSuspensionOver {
+			t.Errorf("%s %s", e.Kind, e.Reason)
+		}
+	}
+	if r := m.Since(mark); len(r.Ops) != 0 || m.SecY.Tx != key || suspended(m) != 0 || !r.Has(mka.EventSuspensionOver) {
+		t.Errorf("orders %v; transmits with another key: %t; told that it resumes: %t", r.Ops, m.SecY.Tx != key, r.Has(mka.EventSuspensionOver))
+	}
+}
+
+// Clause: 802.1X-2020 9.18: MKA Suspension Limit, then Life Time
+func TestSuspendedKeyServerThatStaysSilentIsLostLifeTimeAfterTheLimit(t *testing.T) {
+	for _, c := range []struct {
+		seconds uint8
+		want    time.Duration
+	}{{10, 10 * time.Second}, {120, mka.SuspensionLimit}, {255, mka.SuspensionLimit}} {
+		w, m, _ := suspendedBy(t, c.seconds)
+		at := w.Now
+		w.until("the key server is lost", 3*time.Minute, func() bool { return !m.KaY.Secured() })
+		if got := w.Now.Sub(at); got < c.want+mka.LifeTime-time.Second || got > c.want+mka.LifeTime {
+			t.Errorf("%d s: lost after %v, want %v", c.seconds, got, c.want+mka.LifeTime)
+		}
+	}
+}
+
+// Clause: 802.1X-2020 9.18: while MKA is suspended the hellos of other members are not expected either
+func TestMembersOfASuspendedCAAreKept(t *testing.T) {
+	w, m, p := following(t, secy.GCMAESXPN128)
+	q := w.peer(3)
+	q.Talk()
+	w.until("it is live", mka.HelloTime, func() bool { return isLive(m, q.SCI) })
+	q.Hush()
+	p.Say(suspends(30))
+	p.Hush()
+	w.Run(10 * time.Second)
+	q.Say() // once, which must not shorten its life
+	w.Run(19 * time.Second)
+	if !isLive(m, q.SCI) || !isLive(m, p.SCI) {
+		t.Error("a member was lost")
+	}
+	w.Run(2*time.Second + mka.LifeTime)
+	if isLive(m, q.SCI) || isLive(m, p.SCI) {
+		t.Error("a member that stays silent is kept")
+	}
+}
+
+// Clause: 802.1X-2020 9.18: an end before the time
+func TestKeyServerEndsTheSuspension(t *testing.T) {
+	w, m, p := suspendedBy(t, 120)
+	w.Run(10 * time.Second)
+	p.Say(suspends(0))
+	w.until("resumed", time.Second, func() bool { return suspended(m) == 0 })
+	at := w.Now
+	w.until("the key server is lost", time.Minute, func() bool { return !m.KaY.Secured() })
+	if got := w.Now.Sub(at); got != mka.LifeTime {
+		t.Errorf("lost %v after its last word, want %v", got, mka.LifeTime)
+	}
+}
+
+// Clause: 802.1X-2020 9.18; a key server that lies keeps the dead no longer than the limit
+func TestSuspensionIsBoundedHoweverOftenItIsAnnounced(t *testing.T) {
+	w, m, p := following(t, secy.GCMAESXPN128)
+	q := w.peer(3)
+	q.Talk()
+	w.until("it is live", mka.HelloTime, func() bool { return isLive(m, q.SCI) })
+	q.Hush()
+	at := w.Now
+	p.XPN.SuspensionTime = 255
+	p.Say()
+	w.RunUntil(10*time.Minute, func() bool { return !isLive(m, q.SCI) })
+	if got := w.Now.Sub(at); got > mka.SuspensionLimit+mka.LifeTime+mka.HelloTime {
+		t.Errorf("a dead member was kept for %v", got)
+	}
+}
+
+// Clause: 802.1X-2020 9.18, 9.4.3: a suspension that begins before it was noticed that a peer is dead does not revive it
+func TestNextSuspensionDoesNotReviveTheDead(t *testing.T) {
+	w, m, p := following(t, secy.GCMAESXPN128)
+	q := w.peer(3)
+	q.Talk()
+	w.until("it is live", mka.HelloTime, func() bool { return isLive(m, q.SCI) })
+	q.Hush()
+	p.XPN.SuspensionTime = 10
+	p.Say()
+	w.until("suspended", time.Second, func() bool { return suspended(m) > 0 })
+	p.XPN.SuspensionTime = 0
+	p.Say()
+	w.until("resumed", time.Second, func() bool { return suspended(m) == 0 })
+	w.Run(mka.LifeTime - time.Second)
+	m.Stall(2 * time.Second) // what comes meanwhile is taken before what is overdue
+	w.Run(time.Second + time.Millisecond)
+	p.XPN.SuspensionTime = 10
+	p.Say()
+	w.Run(3 * time.Second)
+	if isLive(m, q.SCI) || !isLive(m, p.SCI) {
+		t.Errorf("the dead is live: %t, the key server is: %t", isLive(m, q.SCI), isLive(m, p.SCI))
+	}
+}
+
+// Clause: 802.1X-2020 9.18: only the key server suspends; what another member says is a request
+func TestMemberOnlyRequestsASuspension(t *testing.T) {
+	w, m, p := serving(t)
+	w.Run(mka.LifeTime)
+	p.Say(suspends(60))
+	p.Hush()
+	w.Run(time.Second)
+	if q, _ := peerOf(m, p.SCI); q.SuspendFor != time.Minute || suspended(m) != 0 {
+		t.Errorf("asks for %v; suspended for %v", q.SuspendFor, suspended(m))
+	}
+	w.Run(mka.LifeTime)
+	if isLive(m, p.SCI) {
+		t.Error("it is kept")
+	}
+}
+
+// Clause: 802.1X-2020 9.4.3, 9.18: not from a peer that is not live, and not from an MKPDU that is sent again
+func TestSuspensionOfWhoIsNotLiveIsIgnored(t *testing.T) {
+	w, m, p := following(t, secy.GCMAESXPN128)
+	q := w.peer(3)
+	q.Priority = 0
+	q.SCI = mkatest.SCI(0)
+	q.Say(suspends(60), listingNobody)
+	w.Run(time.Second)
+	if suspended(m) != 0 {
+		t.Error("suspended by a potential peer")
+	}
+	frame := p.Next(suspends(60))
+	p.Send(frame)
+	w.Run(time.Second)
+	p.Say(suspends(0))
+	w.Run(time.Second)
+	p.Send(frame)
+	w.Run(time.Second)
+	if suspended(m) != 0 {
+		t.Error("suspended by a replay")
+	}
+}
+
+// Clause: 802.1X-2020 9.18: elections are held off
+func TestElectionsWaitForTheEndOfTheSuspension(t *testing.T) {
+	w, m, p := following(t, secy.GCMAESXPN128)
+	w.Run(mka.LifeTime)
+	p.Priority = 5
+	p.Say(suspends(30))
+	p.Hush()
+	q := w.peer(3)
+	q.Priority = 0
+	q.Talk()
+	w.until("the better one is live", mka.HelloTime, func() bool { return isLive(m, q.SCI) })
+	mark := m.Mark()
+	q.Generate(secy.GCMAESXPN128, secy.Offset0)
+	wantDiscard(t, m, eapol.DiscardNotKeyServer, func() { q.Tell(m) })
+	q.Offer = eapol.DistributedSAK{}
+	w.Run(20 * time.Second)
+	if serverOf(m) != p.SCI || len(m.Since(mark).Ops) != 0 {
+		t.Errorf("elected %s while MKA is suspended", serverOf(m))
+	}
+	w.Run(9 * time.Second)
+	q.Hush() // nothing but the end of the suspension brings the election about
+	w.Run(2 * time.Second)
+	if serverOf(m) != q.SCI {
+		t.Errorf("elected %s afterwards, want %s", serverOf(m), q.SCI)
+	}
+}
+
+// Clause: 802.1X-2020 9.18, 9.8: the key server's own SAK is taken
+func TestSuspendedKeyServerMayRekey(t *testing.T) {
+	w, m, p := suspendedBy(t, 30)
+	w.Run(5 * time.Second)
+	p.Generate(secy.GCMAESXPN128, secy.Offset0)
+	p.XPN.SuspensionTime = 20
+	p.Talk()
+	w.until("the SAK is in use", time.Second, func() bool { return m.SecY.Tx == p.Key.KI.KeyID() })
+	if suspended(m) == 0 {
+		t.Error("suspended no longer")
+	}
+}
+
+// Clause: 802.1X-2020 9.4.3, 9.18: a key server that has lost its state is back, and no upgrade in service
+func TestRestartOfTheKeyServerEndsTheSuspension(t *testing.T) {
+	w, m, p := suspendedBy(t, 120)
+	w.Run(5 * time.Second)
+	p.Rejoin()
+	p.XPN = eapol.XPN{Present: true, SuspensionTime: 100} // which would be another, and that too soon
+	p.Talk()
+	w.until("resumed", mka.HelloTime, func() bool { return suspended(m) == 0 && isLive(m, p.SCI) })
+	p.Generate(secy.GCMAESXPN128, secy.Offset0)
+	p.Say()
+	w.until("its SAK is in use", mka.HelloTime, func() bool { return m.SecY.Tx == p.Key.KI.KeyID() })
+}
+
+// Clause: 802.1X-2020 12.3, 9.18
+func TestLinkThatGoesDownEndsTheSuspension(t *testing.T) {
+	_, m, _ := suspendedBy(t, 120)
+	m.MustStep(mka.LinkChanged{Up: false})
+	m.MustStep(mka.LinkChanged{Up: true})
+	if suspended(m) != 0 {
+		t.Error("suspended still")
+	}
+}
