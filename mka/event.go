@@ -42,7 +42,7 @@ const (
 	EventNewMI
 	// EventSuiteRefused: Peer did not report the SAK KI in time; the next cipher suite will be offered.
 	EventSuiteRefused
-	// EventNoSuite: no cipher suite of ours suits every live peer.
+	// EventNoSuite: no cipher suite of ours suits every live peer; Reason names what each side has.
 	EventNoSuite
 	// EventNoKeyServer: there are live peers, but nobody may be key server (all have priority 255).
 	EventNoKeyServer

@@ -208,7 +208,7 @@ func (p *participant) generate(now Time, out *Output) {
 	if !ok {
 		if !p.refusal {
 			p.refusal = true
-			out.event(Event{Kind: EventNoSuite, CKN: p.ckn, Reason: p.sakWanted})
+			out.event(Event{Kind: EventNoSuite, CKN: p.ckn, Reason: p.noSuite()})
 		}
 		return
 	}

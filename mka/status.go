@@ -17,6 +17,7 @@ type Status struct {
 	Offset       secy.ConfidentialityOffset
 	KeyServer    bool          // we are the key server of the principal participant
 	PrincipalCKN keyderive.CKN // zero: there is none
+	NoSuite      string        // what each side has, where no cipher suite suits all; empty: one may
 	Participants []ParticipantStatus
 	Tx           KeyStatus   // the key that we transmit with; zero: none
 	Rx           []RxStatus  // receive SAs of the newest key that is received with
@@ -51,8 +52,9 @@ type PeerStatus struct {
 	KeyServerPriority uint8
 	Version           uint8
 	Capability        secy.Capability
-	LastSeen          time.Duration // since its last MKPDU that counted
-	SuspendFor        time.Duration // it asks for a suspension so long; 0: it does not
+	LastSeen          time.Duration      // since its last MKPDU that counted
+	SuspendFor        time.Duration      // it asks for a suspension so long; 0: it does not
+	Announced         []secy.CipherSuite // that it has announced; empty: none were
 }
 
 // A KeyStatus is the picture of one SAK.
@@ -76,6 +78,9 @@ func (k *KaY) Status(now Time) Status {
 	s := Status{CP: c.state.String(), Secured: k.isSecured(), Plain: k.InClear(),
 		KeyServer: k.electedSelf(), PrincipalCKN: k.principalCKN(), Rekeys: k.rekeys, Sent: k.sent, Received: k.received,
 		Discards: k.discards}
+	if p := k.principal; p != nil {
+		s.NoSuite = p.noSuite()
+	}
 	if s.Secured {
 		s.CipherSuite, s.Offset = c.currentSuite, c.currentOffset
 	}
@@ -119,7 +124,7 @@ func (p *participant) status(now Time) ParticipantStatus {
 		q := &p.peers[i]
 		s.Peers = append(s.Peers, PeerStatus{SCI: q.sci, MI: q.mi, MN: q.mn, Live: q.live,
 			KeyServerPriority: q.priority, Version: q.version, Capability: q.capability,
-			LastSeen: now.Sub(q.heardAt), SuspendFor: q.suspendFor})
+			LastSeen: now.Sub(q.heardAt), SuspendFor: q.suspendFor, Announced: q.announced.list()})
 	}
 	return s
 }

@@ -1,6 +1,9 @@
 package mka
 
 import (
+	"fmt"
+	"strings"
+
 	"mkad/eapol"
 	"mkad/secy"
 )
@@ -92,4 +95,71 @@ func (k *KaY) allows(c secy.CipherSuite) bool {
 		}
 	}
 	return false
+}
+
+// maxNamed bounds the peers that an explanation names.
+const maxNamed = 4
+
+// noSuite says why there can be no SAK, with what each side has: no cipher suite suits all live peers that want MACsec, or
+// the key server announces none of ours. Empty: there may be one.
+func (p *participant) noSuite() string {
+	if p.electedSelf() {
+		if !p.refusal {
+			return ""
+		}
+		return p.sides(func(*peer) bool { return true })
+	}
+	for i := range p.peers {
+		if q := &p.peers[i]; q.live && q.sci == p.server.sci && q.announced != 0 && q.announced&p.kay.own() == 0 {
+			return p.sides(func(o *peer) bool { return o == q })
+		}
+	}
+	return ""
+}
+
+// sides names our cipher suites, and those of the live peers that count: announced, or left unreported.
+func (p *participant) sides(counts func(*peer) bool) string {
+	s := "we allow " + named(p.kay.cfg.CipherSuites)
+	if offset := p.kay.cfg.Capability.Limit(p.kay.cfg.Offset); offset == secy.Offset30 || offset == secy.Offset50 {
+		s += " with " + offset.String() + ", which the XPN suites do not have"
+	}
+	shown, more := 0, 0
+	for i := range p.peers {
+		q := &p.peers[i]
+		if !q.live || !q.secures() || q.announced|q.refused == 0 || !counts(q) {
+			continue
+		}
+		if shown++; shown > maxNamed {
+			more++
+			continue
+		}
+		s += "; " + q.sci.String()
+		if q.announced != 0 {
+			s += " announces " + named(q.announced.list())
+		}
+		if q.refused != 0 {
+			s += " left unreported " + named(q.refused.list())
+		}
+	}
+	if more > 0 {
+		s += fmt.Sprintf("; and %d more", more)
+	}
+	return s
+}
+
+// own is the set of our cipher suites.
+func (k *KaY) own() (s suiteSet) {
+	for _, c := range k.cfg.CipherSuites {
+		s |= suiteBit(c)
+	}
+	return s
+}
+
+// named are the names of cipher suites, as a person reads them.
+func named(suites []secy.CipherSuite) string {
+	names := make([]string, len(suites))
+	for i, c := range suites {
+		names[i] = c.String()
+	}
+	return strings.Join(names, ", ")
 }

@@ -2,6 +2,7 @@ package mka_test
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -296,5 +297,59 @@ func TestEachTimeWithoutASuiteInCommonIsTold(t *testing.T) {
 		p.Announces = []secy.CipherSuite{secy.GCMAESXPN256}
 		p.Say()
 		w.until("a SAK", mka.HelloTime, func() bool { return m.Count(mka.EventSAKGenerated) == round })
+	}
+}
+
+// Clause: 802.1X-2020 11.12.3 (R73); a refusal names what both sides have
+func TestWhyThereIsNoSuiteNamesBothSides(t *testing.T) {
+	const want = "we allow GCM-AES-XPN-256, GCM-AES-XPN-128; 0200000000010001 announces GCM-AES-128, GCM-AES-256"
+	w := newWorld(t)
+	m, p := w.kay(2, suites(secy.GCMAESXPN256, secy.GCMAESXPN128)), w.peer(1)
+	p.Announces = []secy.CipherSuite{secy.GCMAES128, secy.GCMAES256}
+	p.Talk()
+	w.Run(10 * time.Second)
+	told := slices.ContainsFunc(m.Events, func(e mkatest.Event) bool { return e.Kind == mka.EventNoSuite && e.Reason == want })
+	if got := m.Status().NoSuite; got != want || !told {
+		t.Errorf("it says %q; told: %t", got, told)
+	}
+	p.Priority = 0 // the other side of it: a key server that has none of ours
+	p.Say()
+	w.Run(time.Second)
+	if got := m.Status().NoSuite; m.Status().KeyServer || got != want {
+		t.Errorf("as follower it says %q", got)
+	}
+	p.Announces = []secy.CipherSuite{secy.GCMAESXPN128}
+	p.Say()
+	w.Run(time.Second)
+	if got := m.Status().NoSuite; got != "" {
+		t.Errorf("it still says %q", got)
+	}
+}
+
+// Clause: 802.1AE-2018 14.7: XPN suites have no offset 30 and 50
+func TestWhyThereIsNoSuiteNamesTheOffset(t *testing.T) {
+	w := newWorld(t)
+	m, p := w.kay(2, suites(secy.GCMAESXPN256, secy.GCMAES256), offset(secy.Offset30)), w.peer(1)
+	p.Announces = []secy.CipherSuite{secy.GCMAESXPN256}
+	p.Talk()
+	w.Run(10 * time.Second)
+	if got := m.Status().NoSuite; !strings.Contains(got, "with offset-30") || !strings.Contains(got, "announces GCM-AES-XPN-256") {
+		t.Errorf("it says %q", got)
+	}
+}
+
+// Clause: 802.1X-2020 11.12.3; no more than a few are named
+func TestWhyThereIsNoSuiteIsBounded(t *testing.T) {
+	w := newWorld(t)
+	m := w.kay(20, suites(secy.GCMAES256), priority(0))
+	for n := range 7 {
+		p := w.peer(n + 1)
+		p.Announces = []secy.CipherSuite{secy.GCMAES128}
+		p.Talk()
+	}
+	w.Run(2 * mka.LifeTime)
+	got := m.Status().NoSuite
+	if n := strings.Count(got, "announces"); n != 4 || !strings.HasSuffix(got, "; and 3 more") {
+		t.Errorf("it says %q", got)
 	}
 }

@@ -127,9 +127,9 @@ func (p *port) emit(e mka.Event, reason string) {
 func (p *port) learn(e mka.Event) {
 	switch e.Kind {
 	case mka.EventNoSuite:
-		p.suspect("no cipher suite is in common with every peer; compare cipher_suites on both sides")
+		p.suspect(noSuite(e.Reason))
 	case mka.EventNoKeyServer:
-		p.suspect("nobody may be key server: all sides have key_server_priority 255; lower it on one")
+		p.suspect(noKeyServer)
 	case mka.EventSecYFailed:
 		p.suspectRefusal(e.Reason)
 	case mka.EventPeerLive:

@@ -73,10 +73,21 @@ func (p *port) reason() string {
 	return p.unheard()
 }
 
+// noKeyServer is what to do when all are key server never.
+const noKeyServer = "nobody may be key server: all sides have key_server_priority 255; lower it on one, or set " +
+	"allow_priority_255 on all"
+
+// noSuite explains that no cipher suite suits all, by what each side has.
+func noSuite(sides string) string {
+	return "no cipher suite suits all: " + sides + "; change cipher_suites on one side"
+}
+
 // unheard tells how far MKA has come when nothing is known to be wrong.
 func (p *port) unheard() string {
-	heard, live := 0, 0
-	for _, part := range p.kay.Status(p.now()).Participants {
+	heard, live, served := 0, 0, false
+	s := p.kay.Status(p.now())
+	for _, part := range s.Participants {
+		served = served || part.KeyServer != 0
 		for _, q := range part.Peers {
 			heard++
 			if q.Live {
@@ -92,6 +103,10 @@ func (p *port) unheard() string {
 			p.cfg.Interface, p.cfg.EAPOLDestination)
 	case live == 0:
 		return "a peer is heard that does not list us; it does not hear us, or has not answered yet"
+	case !served:
+		return noKeyServer
+	case s.NoSuite != "":
+		return noSuite(s.NoSuite)
 	}
 	return "a peer is live; the SAK is not in service yet"
 }
@@ -146,6 +161,9 @@ func participantDocument(s mka.ParticipantStatus) control.Participant {
 		peer := control.Peer{SCI: q.SCI.String(), MI: q.MI.String(), MN: uint32(q.MN), State: "potential",
 			KeyServerPriority: q.KeyServerPriority, LastSeenMS: q.LastSeen.Milliseconds(), MKAVersion: q.Version,
 			SuspendForMS: q.SuspendFor.Milliseconds()}
+		for _, c := range q.Announced {
+			peer.CipherSuites = append(peer.CipherSuites, c.String())
+		}
 		if q.Live {
 			peer.State = control.PeerLive
 			doc.State = "live"
