@@ -3,10 +3,12 @@ package daemon_test
 import (
 	"fmt"
 	"net"
+	"strings"
 	"testing"
 
 	"github.com/vishvananda/netlink"
 
+	"mkad/internal/control"
 	"mkad/internal/netlab"
 	"mkad/internal/netlab/mkadlab"
 )
@@ -54,4 +56,21 @@ func TestPeerThatSendsToAnotherStandardGroupIsHeard(t *testing.T) {
 	edit(t, l.East, "[[port]]", "[[port]]\neapol_destination = \"01:80:c2:00:00:00\"")
 	must(t, l.Secure(t.Context()))
 	carriesBothWays(t, l)
+}
+
+// Clause: 802.1X-2020 11.12.3; design: a refusal names both sides' cipher suites, on both sides
+func TestSuitesThatDoNotMeetAreNamedOnBothSides(t *testing.T) {
+	t.Parallel()
+	l := newLink(t, released, "", "# here")
+	edit(t, l.West, "# here", `cipher_suites = ["GCM-AES-XPN-256"]`)
+	edit(t, l.East, "# here", `cipher_suites = ["GCM-AES-256", "GCM-AES-128"]`)
+	must(t, l.StartDaemons(t.Context()))
+	must(t, l.Connect())
+	for _, h := range l.Hosts() {
+		waitFor(t, "reason of "+h.Name, func() bool {
+			p := portOf(t, h)
+			named := func(suite string) bool { return strings.Contains(p.Reason, suite) }
+			return p.State != control.Secured && named("GCM-AES-XPN-256") && named("GCM-AES-256") && named("GCM-AES-128")
+		})
+	}
 }
