@@ -130,6 +130,9 @@ func TestReplayProtectionIsForProtectedTrafficOnly(t *testing.T) {
 func TestLinkDownDeletesEverythingAndPeersWithIt(t *testing.T) {
 	_, m, _ := serving(t)
 	m.MustStep(mka.LinkChanged{})
+	if n := m.Count(mka.EventPeerLost); n != 1 {
+		t.Errorf("the loss of the peer was told %d times", n)
+	}
 	if len(m.SecY.SAs) != 0 || len(m.SecY.SCs) != 0 || m.SecY.Enabled || len(m.Status().Participants[0].Peers) != 0 {
 		t.Errorf("%d SAs, %d SCs, open %t, %d peers", len(m.SecY.SAs), len(m.SecY.SCs), m.SecY.Enabled,
 			len(m.Status().Participants[0].Peers))

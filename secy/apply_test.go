@@ -333,3 +333,11 @@ func TestRefusedTransmitSADoesNotSpendItsKey(t *testing.T) {
 	refuse(t, s, bad)
 	order(t, s, createTransmit(t, GCMAES128, keyA, 0))
 }
+
+// Clause: none; design: what is refused is told with its remedy
+func TestRefusedAssociationNumberIsToldWithThoseThereAre(t *testing.T) {
+	reports := bob(t, strict(GCMAES128)).Apply(createTransmit(t, GCMAES128, keyB, 4), nil)
+	if want := "AN 4 is none: use 0 to 3"; len(reports) != 1 || reports[0].Err != want {
+		t.Errorf("reported %v, want %q", reports, want)
+	}
+}

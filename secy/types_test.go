@@ -35,7 +35,7 @@ func TestSuitesAreFoundByTheirNames(t *testing.T) {
 			t.Errorf("%s is found as %s, %t", suite, got, ok)
 		}
 	}
-	if got, ok := ParseCipherSuite("GCM-AES-512"); ok {
+	if got, ok := ParseCipherSuite("GCM-AES-512"); ok || got != 0 {
 		t.Errorf("GCM-AES-512 is found as %s", got)
 	}
 }
@@ -46,7 +46,7 @@ func TestOffsetsAreFoundByTheirNames(t *testing.T) {
 			t.Errorf("%s is found as %s, %t", offset, got, ok)
 		}
 	}
-	if got, ok := ParseConfidentialityOffset("offset-40"); ok {
+	if got, ok := ParseConfidentialityOffset("offset-40"); ok || got != 0 {
 		t.Errorf("offset-40 is found as %s", got)
 	}
 }
