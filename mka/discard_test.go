@@ -354,3 +354,35 @@ func TestPeersOfAFullListAreHeard(t *testing.T) {
 	}
 	w.Run(time.Millisecond)
 }
+
+// Clause: 802.1X-2020 11.4, 11.11.2: what is told of a discarded frame is what was read of it
+// Requirement: R114
+func TestDiscardedFrameIsToldAsFarAsItWasRead(t *testing.T) {
+	for _, c := range discards {
+		t.Run(c.reason.String(), func(t *testing.T) {
+			_, m, p := alone(t)
+			frame := c.frame(m, p)
+			mark := m.Mark()
+			m.MustStep(mka.FrameReceived{Frame: frame})
+			e := m.Since(mark).Events[0]
+			want := mka.Event{Kind: mka.EventDiscarded, Discard: c.reason}
+			if c.reason > eapol.DiscardDestination {
+				want.MAC = p.SCI.MAC()
+			}
+			if c.reason >= eapol.DiscardUnknownCKN {
+				want.CKN, want.Peer, want.MI = mkatest.CKN(ckn), p.SCI, p.MI
+				switch c.reason {
+				case eapol.DiscardUnknownCKN:
+					want.CKN = mkatest.CKN(ckn + "\x00")
+				case eapol.DiscardOwnSCI:
+					want.Peer = m.SCI()
+				case eapol.DiscardOwnMI:
+					want.MI = e.MI // it is ours no more
+				}
+			}
+			if e.Event != want {
+				t.Errorf("told %+v, want %+v", e.Event, want)
+			}
+		})
+	}
+}

@@ -30,6 +30,10 @@ func TestTimesAreThoseOfTheStandard(t *testing.T) {
 		{"SAK Retire Time", mka.SAKRetireTime, 3 * time.Second},
 		{"MinGap", mka.MinGap, 20 * time.Millisecond},
 		{"SuiteTime", mka.SuiteTime, 3 * time.Second},
+		{"InstallRetryTime", mka.InstallRetryTime, 2 * time.Second},
+		{"InstallRetryMax", mka.InstallRetryMax, 64 * time.Second},
+		{"PleaTime", mka.PleaTime, 8 * time.Second},
+		{"PleaGap", mka.PleaGap, 30 * time.Second},
 	} {
 		if c.got != c.want {
 			t.Errorf("%s is %v, want %v", c.name, c.got, c.want)

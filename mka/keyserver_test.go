@@ -420,6 +420,7 @@ func TestSAKOfAFormerMIIsNotDistributed(t *testing.T) {
 }
 
 // Clause: 802.1X-2020 9.8, 12.4; wpa_supplicant 2.10 dies of an MKPDU that both tells it to transmit with one SAK and has another
+// Requirement: R112
 func TestNoSAKIsMadeBeforeTheLastIsTakenUp(t *testing.T) {
 	for name, c := range map[string]struct {
 		rx, tx bool // what the member reports to do with the last in the end

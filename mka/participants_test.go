@@ -243,6 +243,9 @@ func TestParticipantsThatCannotBeAreRefused(t *testing.T) {
 	if err := m.Step(mka.ParticipantAdded{CAK: cak()}); err == nil {
 		t.Error("one without CKN was taken")
 	}
+	if mka.MaxParticipants != 64 || mka.MaxPeers != 100 {
+		t.Errorf("%d participants and %d peers at most, want 64 and 100", mka.MaxParticipants, mka.MaxPeers)
+	}
 	for i := 1; i < mka.MaxParticipants; i++ {
 		m.MustStep(mka.ParticipantAdded{CKN: mkatest.CKN(string(rune('a'-1+i)) + "x"), CAK: cak()})
 	}

@@ -377,3 +377,35 @@ func TestXPNSetGoesWithAnXPNKeyOnly(t *testing.T) {
 		t.Errorf("with a key of 32-bit packet numbers: %t, of %s", p.Last().XPN.Present, p.Last().SAKUse.Latest.KI)
 	}
 }
+
+// Clause: none; design: the status document shows all that a person asks for
+func TestStatusIsThatOfThePort(t *testing.T) {
+	w, m, p := serving(t, suites(secy.GCMAES128), offset(secy.Offset30))
+	w.Run(mka.LifeTime)
+	m.SamplePN(m.SecY.Tx, 77)
+	p.Priority, p.Version = 99, 2
+	p.Say()
+	w.Run(w.Delay)
+	w.Run(30 * time.Millisecond)
+	s := m.Status()
+	key := mka.KeyStatus{KI: p.Key.KI, AN: p.Key.AN, NextPN: 77, Tx: true, Rx: true}
+	if len(s.Keys) != 1 || s.Keys[0] != key || s.Tx != key || s.CP != "RETIRE" || !s.Secured || s.Plain || !s.KeyServer ||
+		s.CipherSuite != secy.GCMAES128 || s.Offset != secy.Offset30 || s.PrincipalCKN != mkatest.CKN(ckn) || s.Rekeys != 1 ||
+		s.Sent != uint64(m.Frames) || s.Received != uint64(p.MN) {
+		t.Errorf("status %+v; %d frames sent, %d of the peer", s, m.Frames, p.MN)
+	}
+	want := mka.PeerStatus{SCI: p.SCI, MI: p.MI, MN: p.MN, Live: true, KeyServerPriority: 99, Version: 2,
+		Capability: secy.CapabilityOffsets, LastSeen: 30 * time.Millisecond}
+	one := s.Participants[0]
+	if len(one.Peers) != 1 || one.Peers[0] != want {
+		t.Errorf("peers %+v, want %+v", one.Peers, want)
+	}
+	if one.CKN != mkatest.CKN(ckn) || one.Role != mka.Primary || !one.Principal || one.Standby || one.KeyServer != m.SCI() ||
+		one.MN != p.Last().Basic.MN || one.MI != p.Last().Basic.MI {
+		t.Errorf("participant %+v", one)
+	}
+	m.MustStep(mka.LinkChanged{})
+	if s := m.Status(); s.Secured || s.CipherSuite != 0 || s.Offset != 0 || s.KeyServer || len(s.Keys) != 0 || s.CP != "INIT" {
+		t.Errorf("with the link down %+v", s)
+	}
+}

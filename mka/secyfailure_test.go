@@ -112,8 +112,25 @@ func TestSecYThatRefusesForEverIsAskedLessAndLess(t *testing.T) {
 	m.SecY.Fail = failing(secy.OpEnableReceive, -1)
 	p.Talk()
 	w.Run(10 * time.Minute)
-	if n := m.Count(mka.EventSAKGenerated); n < 8 || n > 20 {
-		t.Errorf("%d SAKs made in 10 minutes for a SecY that takes none", n)
+	var gaps []time.Duration
+	var last mka.Time
+	for _, e := range m.Events {
+		if e.Kind == mka.EventSAKGenerated {
+			if last != 0 {
+				gaps = append(gaps, e.At.Sub(last))
+			}
+			last = e.At
+		}
+	}
+	// The third is due after 4 s, and waits until the second is taken up, for Life Time at most.
+	want := []time.Duration{2, 6, 8, 16, 32, 64, 64, 64, 64, 64, 64, 64, 64}
+	if len(gaps) < len(want)-2 {
+		t.Fatalf("%d SAKs made in 10 minutes", len(gaps)+1)
+	}
+	for i, gap := range gaps { // and what it takes to send the MKPDU
+		if d := gap - want[i]*time.Second; d < 0 || d > mka.MinGap {
+			t.Errorf("SAK %d comes %v after the one before, want %v s", i+2, gap, int64(want[i]))
+		}
 	}
 }
 
