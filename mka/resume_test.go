@@ -48,7 +48,7 @@ func stride() int {
 }
 
 // Clause: 802.1X-2020 9.4.2, 12.4; design: a restart loses nothing, whatever a process was about when it ended.
-// Requirement: R37
+// Requirement: R37, R116
 func TestRestartInEveryStepOfARekeyLosesNothing(t *testing.T) {
 	for _, n := range []int{2, 3} {
 		for who := range n {
@@ -92,6 +92,7 @@ func restartInRekey(t *testing.T, n, who int, away time.Duration, again bool, st
 }
 
 // Clause: 802.1X-2020 9.4.3; a peer whose life has run out while we were away gets the time to be heard.
+// Requirement: R116
 func TestPeersOfAResumedParticipantHaveTimeToAnswer(t *testing.T) {
 	w, m, p := following(t, secy.GCMAES128)
 	before := m.MI()
@@ -114,7 +115,7 @@ func TestPeersOfAResumedParticipantHaveTimeToAnswer(t *testing.T) {
 }
 
 // Clause: 802.1X-2020 9.4.2; a restart during a restart.
-// Requirement: R37
+// Requirement: R37, R116
 func TestRestartsInARowLoseNothing(t *testing.T) {
 	for who := range 2 {
 		for step := 1; step <= steps; step += stride() {
@@ -146,7 +147,7 @@ func TestRestartsInARowLoseNothing(t *testing.T) {
 }
 
 // Clause: 802.1X-2020 9.8; a SecY in user space has lost its keys: another one comes within a hello, for the MI is known.
-// Requirement: R48
+// Requirement: R48, R116
 func TestRestartWithoutTheSecYIsSecuredAgainAtOnce(t *testing.T) {
 	for who := range 2 {
 		for step := 1; step <= steps; step += stride() {
@@ -174,7 +175,7 @@ func TestRestartWithoutTheSecYIsSecuredAgainAtOnce(t *testing.T) {
 }
 
 // Clause: 802.1X-2020 9.4.2; who cannot have been taken for alive any more comes as a new member.
-// Requirement: R37
+// Requirement: R37, R116
 func TestStaleStateIsNotResumed(t *testing.T) {
 	for name, spoil := range map[string]func(w *world, s *mka.State){
 		"after Life Time":    func(w *world, s *mka.State) { w.Run(mka.LifeTime) },
@@ -214,7 +215,7 @@ func TestStaleStateIsNotResumed(t *testing.T) {
 }
 
 // Clause: 802.1X-2020 9.8; keys that the configuration does not allow any more do not stay in service, though the MI does.
-// Requirement: R78
+// Requirement: R78, R116
 func TestKeysThatTheConfigurationForbidsAreNotClaimed(t *testing.T) {
 	w, m, _ := following(t, secy.GCMAES128)
 	s := m.Kept()
@@ -241,7 +242,7 @@ func TestKeysThatTheConfigurationForbidsAreNotClaimed(t *testing.T) {
 
 // Clause: 802.1X-2020 9.8; a key server that does what exhausted packet numbers ask for is asked by them; one that does
 // not gets a new member.
-// Requirement: R48
+// Requirement: R48, R116
 func TestFollowerWithoutItsKeyAsksAndThenBecomesANewMember(t *testing.T) {
 	w, m, p := following(t, secy.GCMAESXPN128)
 	before, ki := m.MI(), m.Status().Tx.KI
@@ -264,7 +265,7 @@ func TestFollowerWithoutItsKeyAsksAndThenBecomesANewMember(t *testing.T) {
 }
 
 // Clause: 802.1X-2020 9.4.2; Message Numbers and Key Numbers go on beyond all that may have been used.
-// Requirement: R37
+// Requirement: R37, R116
 func TestResumedNumbersAreBeyondTheReserve(t *testing.T) {
 	w, members := group(t, 2)
 	m := members[0]

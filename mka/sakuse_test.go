@@ -1,6 +1,7 @@
 package mka_test
 
 import (
+	"reflect"
 	"testing"
 	"time"
 
@@ -397,7 +398,7 @@ func TestStatusIsThatOfThePort(t *testing.T) {
 	want := mka.PeerStatus{SCI: p.SCI, MI: p.MI, MN: p.MN, Live: true, KeyServerPriority: 99, Version: 2,
 		Capability: secy.CapabilityOffsets, LastSeen: 30 * time.Millisecond}
 	one := s.Participants[0]
-	if len(one.Peers) != 1 || one.Peers[0] != want {
+	if len(one.Peers) != 1 || !reflect.DeepEqual(one.Peers[0], want) {
 		t.Errorf("peers %+v, want %+v", one.Peers, want)
 	}
 	if one.CKN != mkatest.CKN(ckn) || one.Role != mka.Primary || !one.Principal || one.Standby || one.KeyServer != m.SCI() ||

@@ -45,6 +45,7 @@ type interaction struct {
 const scripts = "../testdata/mka"
 
 // Clause: 802.1X-2020 9.3 to 9.18, 12.4: each file names its own
+// Requirement: R28, R38, R39, R41, R46, R48, R49, R56, R64, R67, R75, R82, R83, R84, R85, R88, R90, R94, R95, R104, R105, R113, R114
 func TestInteractionScripts(t *testing.T) {
 	paths, err := filepath.Glob(filepath.Join(scripts, "*.txt"))
 	if err != nil || len(paths) < 15 {

@@ -300,7 +300,8 @@ func TestEachTimeWithoutASuiteInCommonIsTold(t *testing.T) {
 	}
 }
 
-// Clause: 802.1X-2020 11.12.3 (R73); a refusal names what both sides have
+// Clause: 802.1X-2020 11.12.3; a refusal names what both sides have
+// Requirement: R73
 func TestWhyThereIsNoSuiteNamesBothSides(t *testing.T) {
 	const want = "we allow GCM-AES-XPN-256, GCM-AES-XPN-128; 0200000000010001 announces GCM-AES-128, GCM-AES-256"
 	w := newWorld(t)

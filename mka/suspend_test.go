@@ -29,6 +29,7 @@ func suspendedBy(t *testing.T, seconds uint8) (*world, *mkatest.Member, *mkatest
 }
 
 // Clause: 802.1X-2020 9.18: an announced suspension keeps SAs and peers, and MKA goes on afterwards with the same MI
+// Requirement: R115
 func TestKeyServerThatSuspendsIsKeptAndResumes(t *testing.T) {
 	w, m, p := suspendedBy(t, 60)
 	mark, key := m.Mark(), m.SecY.Tx
@@ -49,6 +50,7 @@ func TestKeyServerThatSuspendsIsKeptAndResumes(t *testing.T) {
 }
 
 // Clause: 802.1X-2020 9.18: MKA Suspension Limit, then Life Time
+// Requirement: R115
 func TestSuspendedKeyServerThatStaysSilentIsLostLifeTimeAfterTheLimit(t *testing.T) {
 	for _, c := range []struct {
 		seconds uint8
@@ -64,6 +66,7 @@ func TestSuspendedKeyServerThatStaysSilentIsLostLifeTimeAfterTheLimit(t *testing
 }
 
 // Clause: 802.1X-2020 9.18: while MKA is suspended the hellos of other members are not expected either
+// Requirement: R115
 func TestMembersOfASuspendedCAAreKept(t *testing.T) {
 	w, m, p := following(t, secy.GCMAESXPN128)
 	q := w.peer(3)
@@ -85,6 +88,7 @@ func TestMembersOfASuspendedCAAreKept(t *testing.T) {
 }
 
 // Clause: 802.1X-2020 9.18: an end before the time
+// Requirement: R115
 func TestKeyServerEndsTheSuspension(t *testing.T) {
 	w, m, p := suspendedBy(t, 120)
 	w.Run(10 * time.Second)
@@ -98,6 +102,7 @@ func TestKeyServerEndsTheSuspension(t *testing.T) {
 }
 
 // Clause: 802.1X-2020 9.18; a key server that lies keeps the dead no longer than the limit
+// Requirement: R115
 func TestSuspensionIsBoundedHoweverOftenItIsAnnounced(t *testing.T) {
 	w, m, p := following(t, secy.GCMAESXPN128)
 	q := w.peer(3)
@@ -114,6 +119,7 @@ func TestSuspensionIsBoundedHoweverOftenItIsAnnounced(t *testing.T) {
 }
 
 // Clause: 802.1X-2020 9.18, 9.4.3: a suspension that begins before it was noticed that a peer is dead does not revive it
+// Requirement: R115
 func TestNextSuspensionDoesNotReviveTheDead(t *testing.T) {
 	w, m, p := following(t, secy.GCMAESXPN128)
 	q := w.peer(3)
@@ -138,6 +144,7 @@ func TestNextSuspensionDoesNotReviveTheDead(t *testing.T) {
 }
 
 // Clause: 802.1X-2020 9.18: only the key server suspends; what another member says is a request
+// Requirement: R115
 func TestMemberOnlyRequestsASuspension(t *testing.T) {
 	w, m, p := serving(t)
 	w.Run(mka.LifeTime)
@@ -154,6 +161,7 @@ func TestMemberOnlyRequestsASuspension(t *testing.T) {
 }
 
 // Clause: 802.1X-2020 9.4.3, 9.18: not from a peer that is not live, and not from an MKPDU that is sent again
+// Requirement: R115
 func TestSuspensionOfWhoIsNotLiveIsIgnored(t *testing.T) {
 	w, m, p := following(t, secy.GCMAESXPN128)
 	q := w.peer(3)
@@ -177,6 +185,7 @@ func TestSuspensionOfWhoIsNotLiveIsIgnored(t *testing.T) {
 }
 
 // Clause: 802.1X-2020 9.18: elections are held off
+// Requirement: R115
 func TestElectionsWaitForTheEndOfTheSuspension(t *testing.T) {
 	w, m, p := following(t, secy.GCMAESXPN128)
 	w.Run(mka.LifeTime)
@@ -204,6 +213,7 @@ func TestElectionsWaitForTheEndOfTheSuspension(t *testing.T) {
 }
 
 // Clause: 802.1X-2020 9.18, 9.8: the key server's own SAK is taken
+// Requirement: R115
 func TestSuspendedKeyServerMayRekey(t *testing.T) {
 	w, m, p := suspendedBy(t, 30)
 	w.Run(5 * time.Second)
@@ -217,6 +227,7 @@ func TestSuspendedKeyServerMayRekey(t *testing.T) {
 }
 
 // Clause: 802.1X-2020 9.4.3, 9.18: a key server that has lost its state is back, and no upgrade in service
+// Requirement: R115
 func TestRestartOfTheKeyServerEndsTheSuspension(t *testing.T) {
 	w, m, p := suspendedBy(t, 120)
 	w.Run(5 * time.Second)
@@ -230,6 +241,7 @@ func TestRestartOfTheKeyServerEndsTheSuspension(t *testing.T) {
 }
 
 // Clause: 802.1X-2020 12.3, 9.18
+// Requirement: R115
 func TestLinkThatGoesDownEndsTheSuspension(t *testing.T) {
 	_, m, _ := suspendedBy(t, 120)
 	m.MustStep(mka.LinkChanged{Up: false})
