@@ -6,6 +6,8 @@
 STATICCHECK = go run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 DEMO =          # more flags of the demonstration: make demo DEMO="-pcap wire.pcapng -keys ."
 ROTATIONS = 300 # of the SAK under traffic, in make soak
+# Tests of the user-space data path that make soak gives ten minutes each.
+LOADED = LossyReorderingWire|OverloadedSecY
 SEEDS = 10000   # small worlds that make sim plays
 FOR = 1m        # for each target, in make fuzz
 SEED = 1        # of the choice of mutants, in make mutate
@@ -80,4 +82,5 @@ soak: build
 	.ci/guest soak
 	$(GOBUILD) -o bin/demo ./internal/demo
 	bin/demo -rotations $(ROTATIONS)
+	go test -count=1 -timeout 2h -exec $(CURDIR)/.ci/asroot -run '$(LOADED)' ./internal/daemon -v -load 10m
 	.ci/fuzz 10m

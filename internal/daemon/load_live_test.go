@@ -1,6 +1,7 @@
 package daemon_test
 
 import (
+	"flag"
 	"fmt"
 	"math/rand/v2"
 	"net"
@@ -19,6 +20,9 @@ import (
 	"mkad/internal/netlab/mkadlab"
 	"mkad/secy"
 )
+
+// load is how long the tests under load take; longer in make soak. It is longer than MKA Life Time.
+var load = flag.Duration("load", 7*time.Second, "how long the tests under load take")
 
 // relayed lays the wire of a link anew, through a relay.
 func relayed(t *testing.T, l *mkadlab.Link, fate func(frame []byte, back bool) netlab.Fate) {
@@ -74,7 +78,8 @@ func TestLossyReorderingWireDeliversOnceWhatItDoesNotLose(t *testing.T) {
 	})
 	must(t, l.Secure(t.Context()))
 	since := portOf(t, l.East).Since
-	r := stream(t, l.West, l.East, 20000, 4000, nil)
+	const rate = 4000
+	r := stream(t, l.West, l.East, int(load.Seconds()*rate), rate, nil)
 	n := portOf(t, l.East)
 	t.Logf("%s; of the wire: lost %d, repeated %d, late %d; InPktsLate %d", r, lost.Load(), repeated.Load(), late.Load(),
 		n.Counters["InPktsLate"])
@@ -213,7 +218,7 @@ func TestOverloadedSecYKeepsMKAOnTimeAndMemoryBounded(t *testing.T) {
 	}
 	var offered [2]atomic.Uint64
 	var senders sync.WaitGroup
-	end := time.Now().Add(7 * time.Second) // longer than MKA Life Time
+	end := time.Now().Add(*load)
 	for i, h := range l.Hosts() {
 		for range 2 {
 			fd := impatientSocket(t, h, mkadlab.Controlled)
