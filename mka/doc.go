@@ -30,7 +30,7 @@
 //
 // The order is the driver's duty: obey Ops, send Frames, publish Events, re-arm one timer. An Op's success comes back as
 // a Report, and CP moves on that, never on hope. A PN Report delivered shortly before a Deadline keeps the lowest
-// acceptable PNs that go out in MKPDUs fresh.
+// acceptable PNs that go out in MKPDUs fresh, which DelayProtected asks for.
 //
 // An error from Step means that the driver misused it. A bad MKPDU is no error: it is an Event with a Discard reason,
 // and it changes nothing else. Received octets never panic; broken invariants do.

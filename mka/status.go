@@ -140,6 +140,20 @@ func (k *KaY) Keys(dst []secy.KeyID) []secy.KeyID {
 	return dst
 }
 
+// PrincipalCKN is that of the principal participant; zero: there is none.
+func (k *KaY) PrincipalCKN() keyderive.CKN { return k.principalCKN() }
+
+// DelayProtected reports whether delay protection is in use, ours or a peer's: then packet numbers are to be sampled before
+// every Deadline.
+func (k *KaY) DelayProtected() bool {
+	for _, p := range k.participants {
+		if p.bounded() {
+			return true
+		}
+	}
+	return false
+}
+
 // Secured reports whether the Controlled Port carries protected traffic.
 func (k *KaY) Secured() bool { return k.secured }
 

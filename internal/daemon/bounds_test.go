@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"mkad/eapol"
-	"mkad/internal/config"
 	"mkad/mka"
 )
 
@@ -76,24 +75,5 @@ func TestEventsAreLoggedAgainOnceTheirKindWasQuiet(t *testing.T) {
 	}
 	if n := b.lines(mka.Event{Kind: mka.EventSecured}, time.Second); n != 10 {
 		t.Errorf("another kind: %d lines of 10", n)
-	}
-}
-
-// Clause: none; a key begins and ends when its file says so.
-func TestKeysAreLookedAtWhenTheNextOneBeginsOrEnds(t *testing.T) {
-	wall := time.Unix(1_800_000_000, 0)
-	for _, c := range []struct {
-		key  config.Key
-		want time.Duration
-	}{
-		{config.Key{}, keyCheckTime},
-		{config.Key{Start: wall.Add(3 * time.Second)}, 3 * time.Second},
-		{config.Key{Start: wall.Add(-time.Hour), End: wall.Add(2 * time.Second)}, 2 * time.Second},
-		{config.Key{End: wall.Add(-time.Second)}, keyCheckTime},
-	} {
-		p := port{keys: []config.Key{c.key}}
-		if got := p.untilBoundary(wall); got != c.want {
-			t.Errorf("start %v, end %v: %v, want %v", c.key.Start, c.key.End, got, c.want)
-		}
 	}
 }

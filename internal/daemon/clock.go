@@ -1,6 +1,8 @@
 package daemon
 
 import (
+	"time"
+
 	"golang.org/x/sys/unix"
 
 	"mkad/mka"
@@ -14,4 +16,27 @@ func bootTime() mka.Time {
 		panic("daemon: CLOCK_BOOTTIME: " + err.Error())
 	}
 	return mka.Time(ts.Nano())
+}
+
+// A Clock is the wall clock, by which keys start and end.
+type Clock interface {
+	Now() time.Time
+	// Until is how long it takes until t.
+	Until(t time.Time) time.Duration
+	// Synchronized reports whether something, as a time server does, keeps the clock right.
+	Synchronized() bool
+}
+
+// wallClock is the host's.
+type wallClock struct{}
+
+func (wallClock) Now() time.Time                  { return time.Now() }
+func (wallClock) Until(t time.Time) time.Duration { return time.Until(t) }
+
+// Synchronized asks the kernel, which says no from the start until somebody has set the clock by another and keeps to it.
+func (wallClock) Synchronized() bool {
+	const timeError = 5 // TIME_ERROR of adjtimex(2)
+	var t unix.Timex
+	state, err := unix.Adjtimex(&t)
+	return err != nil || state != timeError && t.Status&unix.STA_UNSYNC == 0
 }

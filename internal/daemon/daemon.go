@@ -28,16 +28,18 @@ type Options struct {
 
 	OpenSecY func(Setup) (SecY, error) // nil: OpenSecY
 	Now      func() mka.Time
+	Clock    Clock // nil: the host's
 	Rand     io.Reader
 }
 
 // A Daemon serves the ports of a configuration. Its methods may be called from any goroutine while Run runs.
 type Daemon struct {
 	control.Feed
-	opts    Options
-	log     *slog.Logger
-	watcher *linkwatch.Watcher
-	broken  chan error // holds why mkad cannot go on
+	opts     Options
+	log      *slog.Logger
+	watcher  *linkwatch.Watcher
+	keyWatch *keyWatch  // of the CAK files; nil before Run
+	broken   chan error // holds why mkad cannot go on
 
 	reload  sync.Mutex // one reload at a time
 	mu      sync.Mutex // guards what follows
@@ -56,6 +58,9 @@ func New(opts Options) *Daemon {
 	}
 	if opts.Now == nil {
 		opts.Now = bootTime
+	}
+	if opts.Clock == nil {
+		opts.Clock = wallClock{}
 	}
 	if opts.Rand == nil {
 		opts.Rand = rand.Reader
@@ -82,6 +87,8 @@ func (d *Daemon) Run(ctx context.Context) error {
 	}
 	server := control.NewServer(d, d.log)
 	served := make(chan error, 1)
+	d.keyWatch = newKeyWatch(d.log)
+	go d.keyWatch.run(watching, d.lookAtKeyFiles)
 	d.startPorts()
 	go func() { served <- server.Serve(socket) }()
 	if err := filter.Notice(watching, d.lookAtFilters); err != nil {
@@ -108,6 +115,16 @@ func (d *Daemon) lookAtFilters() {
 	for _, p := range d.all() {
 		select {
 		case p.look <- struct{}{}:
+		default: // it is about to
+		}
+	}
+}
+
+// lookAtKeyFiles has every port look whether its CAK file has changed.
+func (d *Daemon) lookAtKeyFiles() {
+	for _, p := range d.all() {
+		select {
+		case p.edits <- struct{}{}:
 		default: // it is about to
 		}
 	}

@@ -72,9 +72,11 @@ func (p *port) publish(e mka.Event) {
 	level := slog.LevelDebug
 	switch e.Kind {
 	case mka.EventPeerHeard, mka.EventPeerLive, mka.EventSAKInstalled, mka.EventSecured:
-		level = slog.LevelInfo // the four that a person looks for
+		level = slog.LevelInfo // those that a person looks for
 	case mka.EventSuspended, mka.EventSuspensionOver:
 		level = slog.LevelInfo
+	case mka.EventPrincipal:
+		level = p.principalLevel(e)
 	case mka.EventPeerLost, mka.EventUnsecured, mka.EventSuiteRefused, mka.EventNoSuite, mka.EventNoKeyServer,
 		mka.EventSecYFailed:
 		level = slog.LevelWarn
@@ -83,6 +85,14 @@ func (p *port) publish(e mka.Event) {
 		p.log.LogAttrs(context.Background(), level, e.Kind.String(), more(attrs(e), suppressed)...)
 	}
 	p.emit(e, e.Reason)
+}
+
+// principalLevel is loud about a fallback key: it is never used silently.
+func (p *port) principalLevel(e mka.Event) slog.Level {
+	if p.given[e.CKN].Role == mka.Fallback {
+		return slog.LevelWarn
+	}
+	return slog.LevelInfo
 }
 
 // attrs are the fields of an event that say something, by fixed names.
@@ -126,6 +136,12 @@ func (p *port) emit(e mka.Event, reason string) {
 // learn keeps what may be the reason for which the port is not secured.
 func (p *port) learn(e mka.Event) {
 	switch e.Kind {
+	case mka.EventSAKTransmitting:
+		p.sampleAt = 0 // nothing is known of its pace
+	case mka.EventPrincipal:
+		if !e.CKN.IsZero() {
+			p.lastUsed = e.CKN
+		}
 	case mka.EventNoSuite:
 		p.suspect(noSuite(e.Reason))
 	case mka.EventNoKeyServer:

@@ -1,104 +1,278 @@
 package daemon
 
 import (
+	"fmt"
+	"os"
+	"slices"
+	"syscall"
 	"time"
 
 	"mkad/internal/config"
+	"mkad/internal/control"
 	"mkad/keyderive"
 	"mkad/mka"
 )
 
+// A keyState is what a port knows of its keys. It belongs to the port's goroutine.
+type keyState struct {
+	keys       []config.Key
+	keyFile    fileID
+	keyProblem string // why the CAK file, as it is now, cannot be used; "": it is in use
+	keysAt     mka.Time
+	given      map[keyderive.CKN]mka.ParticipantChanged // of each key that has a participant, what the KaY was told
+	lastUsed   keyderive.CKN                            // the last principal; zero: there was none
+	clinging   bool                                     // to keys that are not valid, for want of a clock that is right
+	chainEnd   time.Time                                // that was last warned of; zero: there is none
+	warned     int                                      // how many warnings it has had
+}
+
+// A fileID changes when a file, or whatever its name leads to, is replaced or changed.
+type fileID struct {
+	device, inode uint64
+	size          int64
+	changed       syscall.Timespec
+}
+
+func identify(path string) (id fileID) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return id
+	}
+	s := info.Sys().(*syscall.Stat_t)
+	return fileID{device: s.Dev, inode: s.Ino, size: s.Size, changed: s.Ctim}
+}
+
+// lookAtKeys reads the CAK file again if it has changed.
+func (p *port) lookAtKeys() {
+	if identify(p.cfg.Keys) != p.keyFile {
+		p.reloadKeys()
+	}
+}
+
 // reloadKeys reads the CAK file. Keys that are there as before keep their participants; a bad file changes nothing.
 func (p *port) reloadKeys() {
+	p.d.keyWatch.follow(p.cfg.Keys)
+	p.keyFile = identify(p.cfg.Keys) // before: what changes meanwhile is read once more
 	keys, problems := config.LoadKeys(p.cfg.Keys)
 	for _, w := range problems.Warnings() {
 		p.log.Warn("CAK file", "problem", w.String())
 	}
 	if errs := problems.Errors(); len(errs) > 0 {
 		for _, e := range errs {
-			p.log.Error("CAK file", "problem", e.String())
+			p.log.Error("CAK file", "problem", e.String(), "keys", len(p.keys))
 		}
 		p.keyProblem = errs[0].String()
-		p.keysAt = p.now().Add(keyCheckTime)
-		return
+		p.tell(control.EventKeyFile, "", "not used: "+p.keyProblem)
+	} else {
+		p.keyProblem = ""
+		p.replaceKeys(keys)
+		p.tell(control.EventKeyFile, "", fmt.Sprintf("%d keys", len(keys)))
 	}
-	p.keyProblem = ""
-	p.replaceKeys(keys)
 	p.scheduleKeys()
+}
+
+// tell publishes an event about a key.
+func (p *port) tell(event, ckn, reason string) {
+	p.d.Publish(control.Event{Time: time.Now(), Port: p.cfg.Interface, Event: event, CKN: ckn, Reason: reason})
 }
 
 // replaceKeys takes the new list, and ends the participants of keys that are not in it any more.
 func (p *port) replaceKeys(keys []config.Key) {
-	active := map[int]bool{}
-	for i := range p.active {
-		at := indexOf(keys, p.keys[i].CKN)
-		if at >= 0 && keys[at].CAK.Equal(p.keys[i].CAK) && keys[at].Role == p.keys[i].Role {
-			active[at] = true
-			continue
-		}
-		p.step(mka.ParticipantRemoved{CKN: p.keys[i].CKN})
-	}
 	for i := range p.keys {
-		p.keys[i].CAK.Wipe()
+		k := &p.keys[i]
+		at := indexOf(keys, k.CKN)
+		if at < 0 || !keys[at].CAK.Equal(k.CAK) {
+			p.endKey(k, "removed from the CAK file")
+		}
+		k.CAK.Wipe()
 	}
-	p.keys, p.active = keys, active
+	p.keys = keys
 }
 
 func indexOf(keys []config.Key, ckn keyderive.CKN) int {
-	for i := range keys {
-		if keys[i].CKN == ckn {
-			return i
-		}
-	}
-	return -1
+	return slices.IndexFunc(keys, func(k config.Key) bool { return k.CKN == ckn })
 }
 
-// scheduleKeys gives a participant to every key that is valid now, and ends those of keys that no longer are.
+// scheduleKeys brings the participants of the KaY up to what is valid now, and warns of the end of the chain.
 func (p *port) scheduleKeys() {
-	wall := time.Now()
+	wall := p.d.opts.Clock.Now()
 	p.keysAt = p.now().Add(p.untilBoundary(wall))
+	p.warn(wall)
 	if p.kay == nil {
 		return
 	}
-	if p.active == nil {
-		p.active = map[int]bool{}
+	phases := p.phases(wall)
+	for i, ph := range phases { // before any is lost
+		if ph == valid {
+			p.setKey(&p.keys[i], ph)
+		}
 	}
-	for i := range p.keys {
-		k := &p.keys[i]
-		valid := validAt(k, wall)
-		switch {
-		case valid && !p.active[i]:
-			p.step(mka.ParticipantAdded{CKN: k.CKN, CAK: k.CAK.Clone(), Role: roleOf(k)})
-			p.active[i] = true
-			p.log.Info("key in use", "ckn", k.CKN.String(), "role", k.Role)
-		case !valid && p.active[i]:
-			p.step(mka.ParticipantRemoved{CKN: k.CKN})
-			delete(p.active, i)
-			p.log.Warn("key no longer valid", "ckn", k.CKN.String(), "end", k.End)
+	for i, ph := range phases {
+		switch k := &p.keys[i]; ph {
+		case near:
+			p.setKey(k, ph)
+		case away:
+			p.endKey(k, "ended")
 		}
 	}
 }
 
-// untilBoundary is the time to the next start or end of a key, keyCheckTime at most: the wall clock may be set meanwhile.
+// untilBoundary is the time to the next change of what is valid, keyCheckTime at most: the wall clock may be set
+// meanwhile.
 func (p *port) untilBoundary(wall time.Time) time.Duration {
 	next := keyCheckTime
+	for _, at := range boundaries(p.keys, wall) {
+		if at.After(wall) {
+			next = min(next, p.d.opts.Clock.Until(at))
+		}
+	}
+	return max(next, 0)
+}
+
+// phases are those of the keys, in their order. While nothing keeps the clock right and no key is valid by it, the last
+// key in use stays, or else all of them: a machine without a battery clock needs its key to reach a time server.
+func (p *port) phases(wall time.Time) []phase {
+	phases := make([]phase, len(p.keys))
 	for i := range p.keys {
-		for _, at := range [...]time.Time{p.keys[i].Start, p.keys[i].End} {
-			if d := at.Sub(wall); d > 0 {
-				next = min(next, d)
+		phases[i] = phaseAt(&p.keys[i], wall)
+	}
+	clinging := len(p.keys) > 0 && !slices.Contains(phases, valid) && !p.d.opts.Clock.Synchronized()
+	if clinging {
+		last := indexOf(p.keys, p.lastUsed)
+		for i := range phases {
+			if last < 0 || i == last {
+				phases[i] = valid
 			}
 		}
 	}
-	return next
-}
-
-func validAt(k *config.Key, t time.Time) bool {
-	return !t.Before(k.Start) && (k.End.IsZero() || t.Before(k.End))
-}
-
-func roleOf(k *config.Key) mka.Role {
-	if k.Role == config.Fallback {
-		return mka.Fallback
+	if clinging && !p.clinging {
+		p.log.Warn(clingingText)
+		p.tell(control.EventKeyClock, "", clingingText)
 	}
-	return mka.Primary
+	p.clinging = clinging
+	return phases
+}
+
+const clingingText = "no key is valid, but the clock is not synchronised: the last key in use stays in use, or all if none was"
+
+// setKey has the KaY know of a key that is valid or about to be, or has just ended.
+func (p *port) setKey(k *config.Key, ph phase) {
+	want := mka.ParticipantChanged{CKN: k.CKN, Role: roleOf(k), Rank: rankOf(k), Standby: ph == near}
+	is, known := p.given[k.CKN]
+	switch {
+	case known && is == want:
+		return
+	case known:
+		p.step(want)
+	default:
+		p.step(mka.ParticipantAdded{CKN: k.CKN, CAK: k.CAK.Clone(), Role: want.Role, Rank: want.Rank, Standby: want.Standby})
+	}
+	if p.given == nil {
+		p.given = map[keyderive.CKN]mka.ParticipantChanged{}
+	}
+	p.given[k.CKN] = want
+	switch ckn := k.CKN.String(); {
+	case want.Standby && known && !is.Standby:
+		p.log.Info("key has ended", "ckn", ckn, "role", k.Role, "end", instant(k.End))
+		p.tell(control.EventKeyEnd, ckn, "ended")
+	case want.Standby:
+		p.log.Info("key is about to begin, or has just ended", "ckn", ckn, "role", k.Role, "start", instant(k.Start), "end", instant(k.End))
+	case !known || is.Standby:
+		p.log.Info("key is valid", "ckn", ckn, "role", k.Role, "end", instant(k.End))
+		p.tell(control.EventKeyStart, ckn, "")
+	}
+}
+
+// endKey ends the participant of a key, if it has one.
+func (p *port) endKey(k *config.Key, why string) {
+	is, known := p.given[k.CKN]
+	if !known {
+		return
+	}
+	p.step(mka.ParticipantRemoved{CKN: k.CKN})
+	delete(p.given, k.CKN)
+	if !is.Standby { // else that was told
+		p.log.Warn("key no longer valid", "ckn", k.CKN.String(), "why", why)
+		p.tell(control.EventKeyEnd, k.CKN.String(), why)
+	}
+}
+
+// warn tells that the chain comes to its end: a week, a day and an hour before.
+func (p *port) warn(wall time.Time) {
+	end := chainEnd(p.keys, wall)
+	if !end.Equal(p.chainEnd) {
+		p.chainEnd, p.warned = end, 0
+	}
+	if end.IsZero() {
+		return
+	}
+	due := urgency(end.Sub(wall))
+	if due > p.warned {
+		text := p.chainWarning(wall)
+		p.log.Warn("the key chain ends", "end", end, "problem", text)
+		p.tell(control.EventKeyChain, "", text)
+	}
+	p.warned = due
+}
+
+// chainWarning says when the chain ends and what comes then, "" if that is more than a week away.
+func (p *port) chainWarning(wall time.Time) string {
+	end := chainEnd(p.keys, wall)
+	if end.IsZero() || urgency(end.Sub(wall)) == 0 {
+		return ""
+	}
+	text := fmt.Sprintf("the last key ends at %s, in %s", end.UTC().Format(time.RFC3339), roundly(end.Sub(wall)))
+	var next time.Time
+	for i := range p.keys {
+		k := &p.keys[i]
+		if validAt(k, end) {
+			return text + "; then only a fallback key is left: add a [[key]] to " + p.cfg.Keys
+		}
+		if k.Start.After(end) && (next.IsZero() || k.Start.Before(next)) {
+			next = k.Start
+		}
+	}
+	if !next.IsZero() {
+		return fmt.Sprintf("%s; the next starts only at %s: close the gap in %s", text, next.UTC().Format(time.RFC3339), p.cfg.Keys)
+	}
+	return text + "; add a [[key]] to " + p.cfg.Keys
+}
+
+// keyWarnings are what somebody should know of the keys while the port works.
+func (p *port) keyWarnings() (all []string) {
+	if p.keyProblem != "" && len(p.keys) > 0 {
+		all = append(all, "the keys from before stay in use: "+p.keyProblem)
+	}
+	if p.clinging {
+		all = append(all, clingingText)
+	}
+	if is, ok := p.given[p.principal()]; ok && is.Role == mka.Fallback && p.hasPrimary() {
+		all = append(all, fmt.Sprintf("the fallback key %s is in use: no primary key has a live peer", is.CKN))
+	}
+	if text := p.chainWarning(p.d.opts.Clock.Now()); text != "" {
+		all = append(all, text)
+	}
+	return all
+}
+
+func (p *port) hasPrimary() bool {
+	return slices.ContainsFunc(p.keys, func(k config.Key) bool { return k.Role == config.Primary })
+}
+
+// principal is the CKN of the principal participant; zero: there is none.
+func (p *port) principal() (ckn keyderive.CKN) {
+	if p.kay != nil {
+		ckn = p.kay.PrincipalCKN()
+	}
+	return ckn
+}
+
+// anyValid reports whether the port has a key that may be used.
+func (p *port) anyValid() bool {
+	for _, is := range p.given {
+		if !is.Standby {
+			return true
+		}
+	}
+	return false
 }

@@ -192,11 +192,11 @@ func (p *port) kayConfig() mka.Config {
 func (p *port) detach() {
 	if p.kay != nil {
 		p.step(mka.LinkChanged{Up: false})
-		for i := range p.active {
-			p.step(mka.ParticipantRemoved{CKN: p.keys[i].CKN})
+		for ckn := range p.given {
+			p.step(mka.ParticipantRemoved{CKN: ckn})
 		}
 	}
-	p.kay, p.life, p.active = nil, 0, nil
+	p.kay, p.life, p.given = nil, 0, nil
 	p.socket.close()
 	p.socket = nil
 }

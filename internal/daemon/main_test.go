@@ -1,10 +1,8 @@
 package daemon_test
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
-	"log/slog"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -14,8 +12,8 @@ import (
 	"testing"
 	"time"
 
-	"mkad/internal/config"
 	"mkad/internal/daemon"
+	"mkad/internal/daemon/daemontest"
 	"mkad/internal/netlab/mkadlab"
 	"mkad/mka"
 	"mkad/secy"
@@ -32,7 +30,10 @@ type hooks struct {
 	MKADTestFirstPN secy.PN // the first SAK's SAs begin at this packet number; 0: at 1
 	MKADTestHidePN  bool    // MKA is not told how far the packet numbers have come, so that it never makes another SAK
 	// MKADTestJump is by how much the clock that MKA lives by goes on at SIGUSR1, as it does while a machine is suspended.
-	MKADTestJump time.Duration
+	MKADTestJump  time.Duration
+	MKADTestEvery bool // every SAK's SAs begin at MKADTestFirstPN, not only the first's
+	// MKADTestLifetime is a sak_lifetime that no configuration may have; 0: that of the configuration.
+	MKADTestLifetime time.Duration
 }
 
 // hooksFile is the file of a host's hooks, beside its configuration.
@@ -41,11 +42,17 @@ func hooksFile(config string) string { return filepath.Join(filepath.Dir(config)
 // hook tells the hooked mkads of a link.
 func hook(t *testing.T, l *mkadlab.Link, h hooks) {
 	t.Helper()
+	for _, host := range l.Hosts() {
+		writeHooks(t, host, h)
+	}
+}
+
+// writeHooks tells the hooked mkad of a host.
+func writeHooks(t *testing.T, host *mkadlab.Host, h hooks) {
+	t.Helper()
 	text, err := json.Marshal(h)
 	must(t, err)
-	for _, host := range l.Hosts() {
-		must(t, os.WriteFile(hooksFile(host.ConfigFile()), text, 0o644))
-	}
+	must(t, os.WriteFile(hooksFile(host.ConfigFile()), text, 0o644))
 }
 
 func TestMain(m *testing.M) {
@@ -90,34 +97,25 @@ func buildPrograms() error {
 
 // play is mkad with hooks.
 func play(path string) int {
-	cfg, problems := config.Load(path)
-	if cfg == nil {
-		fmt.Fprintln(os.Stderr, problems)
-		return 2
-	}
-	var h hooks
-	text, err := os.ReadFile(hooksFile(path))
-	if err == nil {
-		err = json.Unmarshal(text, &h)
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "mkad:", err)
-		return 2
-	}
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
-	defer stop()
-	d := daemon.New(daemon.Options{
-		Path:     path,
-		Config:   cfg,
-		Log:      slog.New(slog.NewTextHandler(os.Stderr, nil)),
-		OpenSecY: func(s daemon.Setup) (daemon.SecY, error) { return openAged(s, h) },
-		Now:      jumping(h.MKADTestJump),
+	return daemontest.Play(path, func(o *daemon.Options) error {
+		var h hooks
+		text, err := os.ReadFile(hooksFile(path))
+		switch {
+		case os.IsNotExist(err):
+			return nil
+		case err == nil:
+			err = json.Unmarshal(text, &h)
+		}
+		o.OpenSecY = func(s daemon.Setup) (daemon.SecY, error) { return openAged(s, h) }
+		o.Now = jumping(h.MKADTestJump)
+		if h.MKADTestLifetime == 0 {
+			return err
+		}
+		for i := range o.Config.Ports {
+			o.Config.Ports[i].SAKLifetime = h.MKADTestLifetime
+		}
+		return err
 	})
-	if err := d.Run(ctx); err != nil {
-		fmt.Fprintln(os.Stderr, "mkad:", err)
-		return 1
-	}
-	return 0
 }
 
 // jumping is a clock that jumps at each SIGUSR1.
@@ -139,7 +137,7 @@ func openAged(setup daemon.Setup, h hooks) (daemon.SecY, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &agedSecY{SecY: s, first: h.MKADTestFirstPN, hide: h.MKADTestHidePN}, nil
+	return &agedSecY{SecY: s, first: h.MKADTestFirstPN, hide: h.MKADTestHidePN, every: h.MKADTestEvery}, nil
 }
 
 // agedSecY begins with a SAK that has been used for long.
@@ -148,6 +146,7 @@ type agedSecY struct {
 	first secy.PN
 	key   secy.KeyID // the first
 	hide  bool
+	every bool // SAK has been
 }
 
 func (s *agedSecY) Apply(op secy.Op, dst []secy.Report) []secy.Report {
@@ -155,7 +154,7 @@ func (s *agedSecY) Apply(op secy.Op, dst []secy.Report) []secy.Report {
 		if s.key.IsZero() {
 			s.key = op.Key
 		}
-		if op.Key == s.key && s.first != 0 {
+		if (op.Key == s.key || s.every) && s.first != 0 {
 			op.PN = s.first
 		}
 	}

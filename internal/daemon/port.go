@@ -42,6 +42,7 @@ type port struct {
 	log   *slog.Logger
 	asked chan func()   // to be done by the goroutine
 	look  chan struct{} // holds a token when the filter may have changed
+	edits chan struct{} // holds a token when the CAK file may have changed
 	quit  chan struct{} // closed to end it
 	once  sync.Once
 	leave leaving       // set before quit is closed
@@ -73,12 +74,11 @@ type port struct {
 	resift     bool // the live peers have changed since socket was told
 	kay        *mka.KaY
 	out        mka.Output
-	ids        []secy.KeyID
+	ids        []secy.KeyID // whose packet numbers are sampled
+	paces      []pace       // of those
+	sampleAt   mka.Time     // before which they need not be sampled
 
-	keys       []config.Key
-	keyProblem string
-	active     map[int]bool // indices of keys that have a participant
-	keysAt     mka.Time
+	keyState
 
 	state     control.State
 	since     time.Time
@@ -97,6 +97,7 @@ func (d *Daemon) startPort(cfg config.Port) *port {
 		log:   d.log.With("port", cfg.Interface),
 		asked: make(chan func()),
 		look:  make(chan struct{}, 1),
+		edits: make(chan struct{}, 1),
 		quit:  make(chan struct{}),
 		done:  make(chan struct{}),
 		since: time.Now(),
@@ -156,7 +157,10 @@ func (p *port) run(links <-chan linkwatch.Link, unfollow func()) {
 			if p.closed {
 				p.checkClosed()
 			}
+		case <-p.edits:
+			p.lookAtKeys()
 		case frame := <-p.socket.frames():
+			p.sampleForAnswer()
 			p.step(mka.FrameReceived{Frame: frame})
 			p.socket.done(frame)
 		case r := <-p.secYReports():
@@ -195,6 +199,7 @@ func (p *port) settle() {
 		p.attach()
 	}
 	if now >= p.keysAt {
+		p.lookAtKeys()
 		p.scheduleKeys()
 	}
 	if p.closed && now >= p.closedAt.Add(closedCheckTime) {
@@ -335,15 +340,31 @@ func (p *port) send(frame []byte) {
 	p.sendError = err != nil
 }
 
+// sampleForAnswer is samplePNs for an MKPDU that goes out because of one that comes in: with delay protection, the older the
+// packet numbers in it are, the longer frames may be held back.
+func (p *port) sampleForAnswer() {
+	if p.kay != nil && p.kay.DelayProtected() {
+		p.samplePNs()
+	}
+}
+
 // samplePNs tells the KaY how far the packet numbers have come: they go out in the MKPDU that is due, and the key server
 // watches their end.
+//
+// It asks the SecY, which is a dump of all macsec devices in the kernel, only as often as the pace demands, but for delay
+// protection at every hello.
 func (p *port) samplePNs() {
+	if p.now() < p.sampleAt && !p.kay.DelayProtected() {
+		return
+	}
 	p.ids = p.kay.Keys(p.ids[:0])
 	for _, id := range p.ids {
 		if pn, ok := p.secY.PN(id); ok {
+			p.keepPace(id, pn)
 			p.step(mka.SecYReported{Report: secy.Report{Kind: secy.ReportPN, Key: id, PN: pn}})
 		}
 	}
+	p.sampleAt = p.now().Add(p.sampleGap())
 }
 
 func (p *port) rekey() error {

@@ -65,7 +65,7 @@ func (p *port) reason() string {
 		return fmt.Sprintf("%s has no carrier; look at the cable and the other side", p.cfg.Interface)
 	case p.keyProblem != "" && len(p.keys) == 0:
 		return p.keyProblem
-	case len(p.active) == 0:
+	case !p.anyValid():
 		return fmt.Sprintf("no key in %s is valid now", p.cfg.Keys)
 	case p.hint != "" && p.now() < p.hintAt.Add(hintTime):
 		return p.hint
@@ -126,6 +126,7 @@ func (p *port) document() control.Port {
 	if p.kay != nil {
 		p.describe(&doc, p.kay.Status(p.now()))
 	}
+	doc.Warnings = p.keyWarnings()
 	return doc
 }
 
@@ -135,15 +136,35 @@ func (p *port) describe(doc *control.Port, s mka.Status) {
 	doc.Rekeys = s.Rekeys - min(s.Rekeys, 1)
 	if s.Secured {
 		doc.CipherSuite, doc.Confidentiality = s.CipherSuite.String(), s.Offset.String()
-		doc.Tx = control.Tx{AN: uint8(s.Tx.AN), NextPN: uint64(p.nextPN(s.Tx)), KI: s.Tx.KI.String()}
+		doc.Tx = p.txDocument(s)
 	}
 	for _, rx := range s.Rx {
 		lowest, _ := p.secY.LowestPN(rx.SCI, rx.KI.KeyID())
 		doc.Rx = append(doc.Rx, control.Rx{SCI: rx.SCI.String(), AN: uint8(rx.AN), LowestPN: uint64(lowest)})
 	}
 	for _, part := range s.Participants {
-		doc.Participants = append(doc.Participants, participantDocument(part))
+		participant := participantDocument(part)
+		if at := indexOf(p.keys, part.CKN); at >= 0 {
+			participant.Start, participant.End = instant(p.keys[at].Start), instant(p.keys[at].End)
+		}
+		doc.Participants = append(doc.Participants, participant)
 	}
+}
+
+// txDocument tells how far the packet numbers of the transmit SA have come.
+func (p *port) txDocument(s mka.Status) control.Tx {
+	next := p.nextPN(s.Tx)
+	left := uint64(s.CipherSuite.MaxPN() - min(next, s.CipherSuite.MaxPN()))
+	return control.Tx{AN: uint8(s.Tx.AN), NextPN: uint64(next), KI: s.Tx.KI.String(), Headroom: left,
+		ExhaustedInS: p.exhaustedIn(s.Tx.KI.KeyID(), left)}
+}
+
+// instant is a start or an end, "" when there is none.
+func instant(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format(time.RFC3339)
 }
 
 // nextPN is the packet number of the next frame, fresh from the SecY.
@@ -170,8 +191,11 @@ func participantDocument(s mka.ParticipantStatus) control.Participant {
 		}
 		doc.Peers = append(doc.Peers, peer)
 	}
-	if s.Principal {
+	switch {
+	case s.Principal:
 		doc.State = "principal"
+	case s.Standby:
+		doc.State = "standby"
 	}
 	return doc
 }
