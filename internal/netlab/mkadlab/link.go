@@ -41,6 +41,9 @@ type Options struct {
 	CAKBits  int    // 128 or 256; 0: 256
 	// Daemon and Port are lines for the [daemon] and the [[port]] table of both hosts' configuration.
 	Daemon, Port string
+	// Fate, if set, puts a relay between the hosts of a Link, which does with each frame what it says; back tells those that
+	// go from east to west.
+	Fate func(frame []byte, back bool) netlab.Fate
 }
 
 // A Link is two hosts and the wire between them.
@@ -48,6 +51,8 @@ type Link struct {
 	West, East *Host
 	KeyFile    string // the CAK file of both
 	dir        string
+	middle     *netlab.Namespace // where the relay is; nil: there is none
+	relay      *netlab.Relay
 }
 
 // New makes a link whose ends are down and whose daemons do not run yet. The caller closes it.
@@ -73,13 +78,34 @@ func (l *Link) build(ctx context.Context, o Options) (err error) {
 	if l.East, err = NewHost("east", l.dir, o); err != nil {
 		return err
 	}
-	if err := netlab.Join(l.West.Namespace, Lower, l.East.Namespace, Lower); err != nil {
+	if err := l.join(o); err != nil {
 		return err
 	}
 	if err := l.generateKey(ctx, o.CAKBits); err != nil {
 		return err
 	}
 	return errors.Join(l.West.configure(l.KeyFile, o), l.East.configure(l.KeyFile, o))
+}
+
+// join lays the wire, with a relay in its middle if there is to be one.
+func (l *Link) join(o Options) (err error) {
+	if o.Fate == nil {
+		return netlab.Join(l.West.Namespace, Lower, l.East.Namespace, Lower)
+	}
+	const west, east = "west", "east"
+	if l.middle, err = netlab.NewNamespace(); err != nil {
+		return err
+	}
+	for name, h := range map[string]*Host{west: l.West, east: l.East} {
+		if err := netlab.Join(h.Namespace, Lower, l.middle, name); err != nil {
+			return err
+		}
+		if err := l.middle.SetUp(name); err != nil {
+			return err
+		}
+	}
+	l.relay, err = netlab.StartRelay(l.middle, west, east, o.Fate)
+	return err
 }
 
 func (l *Link) generateKey(ctx context.Context, bits int) error {
@@ -153,5 +179,12 @@ func (l *Link) Close() error {
 		}
 	}
 	wg.Wait()
-	return errors.Join(append(failed[:], os.RemoveAll(l.dir))...)
+	errs := append(failed[:], os.RemoveAll(l.dir))
+	if l.relay != nil {
+		errs = append(errs, l.relay.Stop())
+	}
+	if l.middle != nil {
+		errs = append(errs, l.middle.Close())
+	}
+	return errors.Join(errs...)
 }
