@@ -6,6 +6,7 @@
 STATICCHECK = go run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 DEMO =          # more flags of the demonstration: make demo DEMO="-pcap wire.pcapng -keys ."
 ROTATIONS = 300 # of the SAK under traffic, in make soak
+REKEYS = 1000   # of each kind, in make soak
 # Tests of the user-space data path that make soak gives ten minutes each.
 LOADED = LossyReorderingWire|OverloadedSecY
 SEEDS = 10000   # small worlds that make sim plays
@@ -83,4 +84,6 @@ soak: build
 	$(GOBUILD) -o bin/demo ./internal/demo
 	bin/demo -rotations $(ROTATIONS)
 	go test -count=1 -timeout 2h -exec $(CURDIR)/.ci/asroot -run '$(LOADED)' ./internal/daemon -v -load 10m
+	go test -count=1 -timeout 8h -parallel 8 -exec $(CURDIR)/.ci/asroot ./internal/daemon -v \
+		-run 'RekeysOfEveryKind|ChainOfFiveKeys' -rekeys $(REKEYS) -chain-rate 1
 	.ci/fuzz 10m

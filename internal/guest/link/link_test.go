@@ -11,12 +11,19 @@ import (
 	"time"
 
 	"mkad/internal/control"
+	"mkad/internal/daemon"
+	"mkad/internal/daemon/daemontest"
 	"mkad/internal/guest/guesttest"
 	"mkad/internal/netlab"
 	"mkad/internal/netlab/mkadlab"
 )
 
-func TestMain(m *testing.M) { guesttest.Main(m) }
+func TestMain(m *testing.M) {
+	if filepath.Base(os.Args[0]) == "mkad" {
+		os.Exit(daemontest.Play(os.Args[2], func(*daemon.Options) error { return nil }))
+	}
+	guesttest.Main(m)
+}
 
 func must(t testing.TB, err error) {
 	t.Helper()
@@ -30,7 +37,13 @@ func newLink(t *testing.T, west, east string) *mkadlab.Link {
 	t.Helper()
 	mkad, err := exec.LookPath("mkad")
 	must(t, err)
-	l, err := mkadlab.New(t.Context(), mkadlab.Options{Programs: filepath.Dir(mkad), Port: marker})
+	return newLinkOf(t, filepath.Dir(mkad), west, east)
+}
+
+// newLinkOf is newLink with mkad and mkactl from another directory.
+func newLinkOf(t *testing.T, programs, west, east string) *mkadlab.Link {
+	t.Helper()
+	l, err := mkadlab.New(t.Context(), mkadlab.Options{Programs: programs, Port: marker})
 	must(t, err)
 	t.Cleanup(func() {
 		if t.Failed() {
