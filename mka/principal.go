@@ -103,9 +103,10 @@ func (k *KaY) follow(now Time, p *participant, out *Output) bool {
 // abandoned reports whether the participant's key server, another than ourselves, does not drive its port by it any more:
 // it says so by a SAK Use without keys (9.10.1), or does not say its hellos.
 func (p *participant) abandoned(now Time) bool {
+	hello := max(HelloTime, p.kay.cfg.HelloTime)
 	for i := range p.peers {
 		if q := &p.peers[i]; q.live && q.sci == p.server.sci {
-			return now >= q.heardAt.Add(HelloTime+HelloTime/8) || q.use[0].ki.IsZero() && q.use[1].ki.IsZero()
+			return now >= q.heardAt.Add(hello+hello/8) || q.use[0].ki.IsZero() && q.use[1].ki.IsZero()
 		}
 	}
 	return true
