@@ -124,6 +124,15 @@ var lies = []struct {
 	{name: "message numbers of a that a has not sent", lie: func(s *besieged, n int) {
 		s.tellBoth(listing(s.a.MI(), ^eapol.MN(0)))
 	}},
+	{name: "MKA that is suspended by a member", lie: func(s *besieged, n int) { s.tellBoth(suspends(255)) }},
+	{name: "MKA that is suspended by the best priority", lie: func(s *besieged, n int) {
+		s.x.Priority = 0
+		s.tellBoth(suspends(255))
+	}},
+	{name: "MKA that is suspended and resumed", lie: func(s *besieged, n int) {
+		s.x.Priority = 0
+		s.tellBoth(suspends(uint8(n%2) * 255))
+	}},
 	{name: "no cipher suite is taken", harm: interrupted, lie: func(s *besieged, n int) {
 		s.x.Takes = func(secy.CipherSuite) bool { return false }
 		s.tellBoth()
