@@ -13,7 +13,8 @@ type EventKind uint8
 
 // What happens in a KaY that logs, metrics and tests want to know.
 const (
-	// EventDiscarded: a frame was dropped for the reason Discard. Peer, MAC and CKN are set as far as they were read.
+	// EventDiscarded: a frame was dropped for the reason Discard. Peer, MAC and CKN are set as far as they were read; of
+	// a SAK that policy forbids, Suite, and a Reason that names what each side has.
 	EventDiscarded EventKind = iota + 1
 	// EventPeerHeard: a potential peer was added (9.4.3).
 	EventPeerHeard

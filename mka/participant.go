@@ -151,6 +151,9 @@ func (k *KaY) discard(p *participant, m *eapol.MKPDU, reason eapol.Discard, out 
 	if reason >= eapol.DiscardUnknownCKN {
 		e.CKN, e.Peer, e.MI = m.Basic.CKN, m.Basic.SCI, m.Basic.MI
 	}
+	if reason == eapol.DiscardSAKPolicy {
+		e.Suite, e.Reason = m.DistributedSAK.Suite, k.notAllowed(&m.DistributedSAK)
+	}
 	out.event(e)
 }
 

@@ -147,6 +147,12 @@ func (p *participant) sides(counts func(*peer) bool) string {
 	return s
 }
 
+// notAllowed says what the key server distributes, and what would be allowed.
+func (k *KaY) notAllowed(d *eapol.DistributedSAK) string {
+	return fmt.Sprintf("distributes %s with %s; we allow %s with at most %s", d.Suite, d.Offset, named(k.cfg.CipherSuites),
+		k.cfg.Capability.Limit(secy.Offset50))
+}
+
 // own is the set of our cipher suites.
 func (k *KaY) own() (s suiteSet) {
 	for _, c := range k.cfg.CipherSuites {

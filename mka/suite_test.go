@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"mkad/eapol"
 	"mkad/mka"
 	"mkad/mka/mkatest"
 	"mkad/secy"
@@ -352,5 +353,20 @@ func TestWhyThereIsNoSuiteIsBounded(t *testing.T) {
 	got := m.Status().NoSuite
 	if n := strings.Count(got, "announces"); n != 4 || !strings.HasSuffix(got, "; and 3 more") {
 		t.Errorf("it says %q", got)
+	}
+}
+
+// Clause: 802.1X-2020 9.8 (R78); what is not allowed is named beside what is
+func TestForbiddenSAKIsNamedBesideWhatIsAllowed(t *testing.T) {
+	w := newWorld(t)
+	m, p := w.kay(2, suites(secy.GCMAES128), func(c *mka.Config) { c.Capability = secy.CapabilityConfidentiality }), w.peer(1)
+	p.Priority = 0
+	p.Talk()
+	w.until("the peer is live", time.Second, func() bool { return isLive(m, p.SCI) && len(p.Others) == 1 && p.Others[0].Lists })
+	p.Generate(secy.GCMAES256, secy.Offset30)
+	p.Tell(m)
+	const want = "distributes GCM-AES-256 with offset-30; we allow GCM-AES-128 with at most offset-0"
+	if e := m.Events[len(m.Events)-1]; e.Discard != eapol.DiscardSAKPolicy || e.Reason != want || e.Suite != secy.GCMAES256 {
+		t.Errorf("it says %+v", e)
 	}
 }

@@ -207,8 +207,7 @@ func (p *port) cause(e mka.Event) string {
 	case eapol.DiscardOwnSCI:
 		return "our own MKPDUs come back, or another station has our MAC address; look for a loop"
 	case eapol.DiscardSAKPolicy:
-		return fmt.Sprintf("key server %s distributes a cipher suite or offset that is not allowed here; compare cipher_suites "+
-			"and confidentiality on both sides", e.Peer)
+		return fmt.Sprintf("key server %s %s; change cipher_suites or confidentiality on one side", e.Peer, e.Reason)
 	case eapol.DiscardSAKUnwrap:
 		return fmt.Sprintf("the SAK of key server %s does not unwrap", e.Peer)
 	case eapol.DiscardTooManyPeers:
