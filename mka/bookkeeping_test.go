@@ -257,6 +257,7 @@ func TestXPNSuitesAreAnnouncedWithoutOffsets(t *testing.T) {
 }
 
 // Clause: 802.1X-2020 9.4.3, 11.11.3: the lists take all the room there is, and no more
+// Requirement: R117
 func TestPeersFillTheMTUToTheLastThatFits(t *testing.T) {
 	for mtu := 500; mtu < 1700; mtu++ {
 		n := peersFor(mtu)
@@ -266,6 +267,9 @@ func TestPeersFillTheMTUToTheLastThatFits(t *testing.T) {
 		if room := mtu + 14 - fullMKPDU(t, n+1, true).Len(); n < maxPeers && room >= 0 {
 			t.Errorf("MTU %d: one more than %d peers would fit, %d octets over", mtu, n, room)
 		}
+	}
+	if peersFor(0) != peersFor(1500) || peersFor(1) != 1 {
+		t.Errorf("%d peers without an MTU, %d with none to speak of; want %d and 1", peersFor(0), peersFor(1), peersFor(1500))
 	}
 }
 

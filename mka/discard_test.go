@@ -233,7 +233,7 @@ func TestReplayOfAllCapturedFramesChangesNothing(t *testing.T) {
 }
 
 // Clause: 802.1X-2020 9.4.3, 11.11.3
-// Requirement: R36
+// Requirement: R36, R117
 func TestPeersAreBoundedSoThatEveryMKPDUFitsTheMTU(t *testing.T) {
 	for _, mtu := range []int{500, 1500, 9000} {
 		t.Run(fmt.Sprintf("MTU %d", mtu), func(t *testing.T) {
@@ -262,6 +262,7 @@ func TestPeersAreBoundedSoThatEveryMKPDUFitsTheMTU(t *testing.T) {
 }
 
 // Clause: 802.1X-2020 9.4.3, 11.11.3
+// Requirement: R117
 func TestPeersFollowTheMTU(t *testing.T) {
 	w := newWorld(t)
 	m := w.kay(1, func(c *mka.Config) { c.MTU = 500 })

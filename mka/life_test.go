@@ -60,7 +60,8 @@ func TestLifeTimeOfThePortIsTheTransmitDelay(t *testing.T) {
 	}
 }
 
-// Clause: 802.1X-2020 9.4.3 (R46), Table 9-3: an MN of ours that is listed proves nothing once it is Life Time old
+// Clause: 802.1X-2020 9.4.3, Table 9-3: an MN of ours that is listed proves nothing once it is Life Time old
+// Requirement: R46
 func TestLifeTimeOfThePortIsTheAgeOfAListedMessageNumber(t *testing.T) {
 	w, m, p := serving(t, lifeTime(longLife))
 	w.Run(longLife)

@@ -294,3 +294,56 @@ func TestChangeOfAParticipantThatIsNotThereIsAnError(t *testing.T) {
 		t.Errorf("got %v, want %v", err, mka.ErrNoParticipant)
 	}
 }
+
+// whys are the reasons for which each principal was told to be it.
+func whys(m *mkatest.Member) (all []string) {
+	for _, e := range m.Events {
+		if e.Kind == mka.EventPrincipal {
+			all = append(all, e.Reason)
+		}
+	}
+	return all
+}
+
+// Clause: none; design: a fallback key is never used silently: each change of the key is told with its reason
+// Requirement: R102
+func TestEachChangeOfThePrincipalIsToldWithItsReason(t *testing.T) {
+	w := newWorld(t)
+	m, p := w.kay(1), w.peer(2)
+	addSecond(m, mka.Fallback)
+	q := w.AddPeer(3, ckn2, cak2())
+	p.Talk()
+	q.Talk()
+	w.Run(5 * time.Second)
+	p.Hush()
+	w.Run(2 * mka.LifeTime)
+	p.Talk()
+	w.Run(2 * mka.LifeTime)
+	q.Hush()
+	w.Run(3 * time.Second)
+	p.Hush()
+	w.Run(2 * mka.LifeTime)
+	want := []string{"", "no primary key has a live peer", "a primary key has live peers", "no valid key has a live peer"}
+	if got := whys(m); !slices.Equal(got, want) {
+		t.Errorf("a fallback: told %q, want %q", got, want)
+	}
+	w = newWorld(t)
+	m, p = w.kay(1), w.peer(2)
+	m.MustStep(mka.ParticipantAdded{CKN: mkatest.CKN(ckn2), CAK: cak2(), Rank: 1})
+	q = w.AddPeer(3, ckn2, cak2())
+	p.Talk()
+	w.Run(5 * time.Second)
+	q.Talk()
+	w.Run(2 * mka.LifeTime)
+	m.MustStep(mka.ParticipantChanged{CKN: mkatest.CKN(ckn2), Rank: 1, Standby: true})
+	w.Run(2 * mka.LifeTime)
+	m.MustStep(mka.ParticipantChanged{CKN: mkatest.CKN(ckn2), Rank: 1})
+	w.Run(2 * mka.LifeTime)
+	q.Hush()
+	w.Run(2 * mka.LifeTime)
+	want = []string{"", "it is preferred to the key before", "the key before is not valid any more",
+		"it is preferred to the key before", "the key before has no live peer any more"}
+	if got := whys(m); !slices.Equal(got, want) {
+		t.Errorf("another primary: told %q, want %q", got, want)
+	}
+}

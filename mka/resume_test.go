@@ -371,3 +371,21 @@ func spoilState(s *mka.State, what, which uint16, value uint64) {
 		s.Participants = append(s.Participants, *p)
 	}
 }
+
+// Clause: 802.1X-2020 9.4.3; the time that a peer has to answer is that of a hello, and no more.
+// Requirement: R116
+func TestPeerOfAResumedParticipantThatDoesNotAnswerIsLost(t *testing.T) {
+	w, m, p := following(t, secy.GCMAES128)
+	p.Hush()
+	w.Run(mka.HelloTime)
+	hellos := m.Frames
+	w.until("a hello", mka.HelloTime, func() bool { return m.Frames > hellos })
+	m.Kill()
+	w.Run(mka.LifeTime - 500*time.Millisecond)
+	if err := m.Resume(true, theKey()); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := lostAfter(w, m, p.SCI), mka.HelloTime+500*time.Millisecond; got != want {
+		t.Errorf("lost after %v, want %v", got, want)
+	}
+}

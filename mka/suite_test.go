@@ -329,6 +329,7 @@ func TestWhyThereIsNoSuiteNamesBothSides(t *testing.T) {
 }
 
 // Clause: 802.1AE-2018 14.7: XPN suites have no offset 30 and 50
+// Requirement: R73
 func TestWhyThereIsNoSuiteNamesTheOffset(t *testing.T) {
 	w := newWorld(t)
 	m, p := w.kay(2, suites(secy.GCMAESXPN256, secy.GCMAES256), offset(secy.Offset30)), w.peer(1)
@@ -341,6 +342,7 @@ func TestWhyThereIsNoSuiteNamesTheOffset(t *testing.T) {
 }
 
 // Clause: 802.1X-2020 11.12.3; no more than a few are named
+// Requirement: R73
 func TestWhyThereIsNoSuiteIsBounded(t *testing.T) {
 	w := newWorld(t)
 	m := w.kay(20, suites(secy.GCMAES256), priority(0))
@@ -356,7 +358,8 @@ func TestWhyThereIsNoSuiteIsBounded(t *testing.T) {
 	}
 }
 
-// Clause: 802.1X-2020 9.8 (R78); what is not allowed is named beside what is
+// Clause: 802.1X-2020 9.8; what is not allowed is named beside what is
+// Requirement: R78
 func TestForbiddenSAKIsNamedBesideWhatIsAllowed(t *testing.T) {
 	w := newWorld(t)
 	m, p := w.kay(2, suites(secy.GCMAES128), func(c *mka.Config) { c.Capability = secy.CapabilityConfidentiality }), w.peer(1)
@@ -369,4 +372,19 @@ func TestForbiddenSAKIsNamedBesideWhatIsAllowed(t *testing.T) {
 	if e := m.Events[len(m.Events)-1]; e.Discard != eapol.DiscardSAKPolicy || e.Reason != want || e.Suite != secy.GCMAES256 {
 		t.Errorf("it says %+v", e)
 	}
+}
+
+// Clause: 802.1X-2020 11.12.3; a peer that announces nothing is named with what it left unreported
+// Requirement: R73
+func TestWhyThereIsNoSuiteNamesWhatWasLeftUnreported(t *testing.T) {
+	w := newWorld(t)
+	m, mute, other := w.kay(3, suites(secy.GCMAES256, secy.GCMAES128)), w.peer(1), w.peer(2)
+	mute.Takes = only()
+	mute.Talk()
+	w.until("a suite is refused", mka.LifeTime, func() bool { return m.Count(mka.EventSuiteRefused) == 1 })
+	other.Announces = []secy.CipherSuite{secy.GCMAES256}
+	other.Talk()
+	const want = "we allow GCM-AES-256, GCM-AES-128; 0200000000010001 left unreported GCM-AES-256; " +
+		"0200000000020001 announces GCM-AES-256"
+	w.until("no suite suits both", 2*mka.LifeTime, func() bool { return m.Status().NoSuite == want })
 }

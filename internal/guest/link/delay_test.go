@@ -14,6 +14,7 @@ import (
 
 // Clause: 802.1X-2020 9.10, 802.1AE-2018 10.7.14: a frame that somebody holds back beyond the bound of delay protection is
 // refused by the kernel's SecY, and no other is. Without it the replay window lets the frame pass.
+// Requirement: R86
 func TestGuestFramesHeldBackBeyondTheBoundAreRefused(t *testing.T) {
 	const (
 		size, rate = 300, 20         // so few that a frame is in the replay window after seconds

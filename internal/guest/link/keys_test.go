@@ -33,6 +33,7 @@ func playing(t *testing.T) string {
 
 // Clause: 802.1X-2020 9.3.2, 9.14; design: five keys of two minutes, which overlap by one, follow each other without a
 // frame lost on the kernel's SecY, and after the last nothing passes.
+// Requirement: R101
 func TestGuestChainOfFiveKeysLosesNothingAndEndsForGood(t *testing.T) {
 	l := newLinkOf(t, playing(t), "", "")
 	begins := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -68,6 +69,7 @@ func TestGuestChainOfFiveKeysLosesNothingAndEndsForGood(t *testing.T) {
 
 // Clause: none; design: the fallback key takes over from a primary that is broken on one side, and hands back, without a
 // frame lost on the kernel's SecY.
+// Requirement: R101
 func TestGuestFallbackTakesOverAndHandsBackWithoutLoss(t *testing.T) {
 	l := newLink(t, "", "")
 	file := func(broken bool) []byte {
