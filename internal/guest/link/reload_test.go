@@ -7,57 +7,8 @@ import (
 	"testing"
 
 	"mkad/internal/control"
-	"mkad/internal/netlab"
 	"mkad/internal/netlab/mkadlab"
 )
-
-// onVLAN has the port of each host on VLAN 7 of the wire, whose devices stay the hosts' own.
-func onVLAN(t *testing.T, l *mkadlab.Link, backend string) {
-	t.Helper()
-	for _, h := range l.Hosts() {
-		run(t, h, "ip link add link "+mkadlab.Lower+" name eth1.7 type vlan id 7")
-		configure(t, h, `interface = "`+mkadlab.Lower+`"`, `interface = "eth1.7"`)
-		configure(t, h, marker, `backend = "`+backend+`"`)
-	}
-	must(t, l.Both(func(h *mkadlab.Host) error { return h.SetUp(mkadlab.Lower) }))
-}
-
-// Clause: none; design: MKA on a VLAN sub-interface, with either SecY. The parent is not mkad's, and stays as it is.
-func TestGuestVLANSubInterfaceIsALowerDevice(t *testing.T) {
-	for _, backend := range []string{"kernel", "userspace"} {
-		t.Run(backend, func(t *testing.T) {
-			l := newLink(t, marker, marker)
-			onVLAN(t, l, backend)
-			must(t, l.StartDaemons(t.Context()))
-			for _, h := range l.Hosts() {
-				if _, err := h.Control.Wait(t.Context(), control.Secured, "eth1.7"); err != nil {
-					t.Fatal(err)
-				}
-			}
-			wire, err := netlab.StartCapture(l.East.Namespace, mkadlab.Lower)
-			must(t, err)
-			carriesBothWays(t, l)
-			c, err := wire.Stop()
-			must(t, err)
-			secured := 0
-			for _, f := range c.Frames {
-				if netlab.EtherTypeOf(f.Data) != 0x8100 || f.Data[15] != 7 {
-					continue // the parent's own
-				}
-				switch inner := netlab.EtherTypeOf(append(f.Data[:12:12], f.Data[16:]...)); inner {
-				case netlab.EtherTypeMACsec:
-					secured++
-				case netlab.EtherTypeEAPOL:
-				default:
-					t.Errorf("%s in clear in the VLAN", inner)
-				}
-			}
-			if secured == 0 {
-				t.Errorf("no MACsec frame in the VLAN; captured %v", c.Types())
-			}
-		})
-	}
-}
 
 // Clause: none; design decision 2: the kernel fixes a device's suite when it is made; what others know the device by stays.
 func TestGuestControlledPortKeepsItsIdentityThroughReloads(t *testing.T) {
