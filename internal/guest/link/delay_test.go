@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"os/exec"
 	"path/filepath"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -16,51 +15,37 @@ import (
 // refused by the kernel's SecY, and no other is. Without it the replay window lets the frame pass.
 // Requirement: R86
 func TestGuestFramesHeldBackBeyondTheBoundAreRefused(t *testing.T) {
-	const (
-		size, rate = 300, 20         // so few that a frame is in the replay window after seconds
-		overhead   = 8 + 8 + 16      // SecTAG with SCI, ICV
-		bound      = 2 * time.Second // with some room for an emulated machine; less than an old key stays
-		brief      = time.Second / 4 // how late a frame may always be
-		lasting    = 8 * time.Second // the stream
-	)
+	const rate = 20 // frames a second: so few that a frame is in the replay window after seconds
 	for _, protect := range []bool{true, false} {
 		t.Run(fmt.Sprintf("delay_protect=%t", protect), func(t *testing.T) {
-			var seen, held atomic.Uint64
-			var over atomic.Bool
-			fate := func(frame []byte, back bool) netlab.Fate {
-				if over.Load() || back || netlab.EtherTypeOf(frame) != netlab.EtherTypeMACsec || len(frame) != size+overhead {
-					return netlab.Fate{Copies: 1}
-				}
-				switch seen.Add(1) % 10 {
-				case 3:
-					return netlab.Fate{Copies: 1, Late: brief}
-				case 7:
-					held.Add(1)
-					return netlab.Fate{Copies: 1, Late: bound}
-				}
-				return netlab.Fate{Copies: 1}
-			}
+			d := mkadlab.Detainer{Size: 300, Brief: 250 * time.Millisecond, Late: 2 * time.Second} // less than an old key stays
 			mkad, err := exec.LookPath("mkad")
 			must(t, err)
-			l, err := mkadlab.New(t.Context(), mkadlab.Options{Programs: filepath.Dir(mkad), Fate: fate,
+			l, err := mkadlab.New(t.Context(), mkadlab.Options{Programs: filepath.Dir(mkad), Fate: d.Fate,
 				Port: fmt.Sprintf("backend = \"kernel\"\ndelay_protect = %t", protect)})
 			must(t, err)
 			t.Cleanup(func() { must(t, l.Close()) })
 			must(t, l.Secure(t.Context()))
 			s, err := netlab.StartStream(netlab.StreamConfig{FromNamespace: l.West.Namespace, ToNamespace: l.East.Namespace,
-				From: mkadlab.Controlled, To: mkadlab.Controlled, Rate: rate, Size: size})
+				From: mkadlab.Controlled, To: mkadlab.Controlled, Rate: rate, Size: d.Size})
 			must(t, err)
-			<-time.After(lasting / 2)
+			<-time.After(4 * time.Second)
 			changeSAK(t, l, l.West)
-			<-time.After(lasting / 2)
-			over.Store(true)
-			<-time.After(bound) // the last comes while the stream goes on
+			<-time.After(4 * time.Second)
+			d.Release()
+			<-time.After(d.Late) // the last comes while the stream goes on
 			r, err := s.Stop()
 			must(t, err)
-			late, long := port(t, l.East).Counters["InPktsLate"], held.Load()
-			t.Logf("%s; %d held back for %s, %d counted as late", r, long, bound, late)
-			if want := map[bool]uint64{true: long, false: 0}[protect]; long < 10 || late != want || r.Lost() != want {
-				t.Errorf("%d lost, %d late of %d held back, want %d", r.Lost(), late, long, want)
+			late := int(port(t, l.East).Counters["InPktsLate"])
+			brief, long, refused := d.Held()
+			t.Logf("%s; %d held for %s, %d for %s; %d counted as late", r, brief, d.Brief, long, d.Late, late)
+			switch {
+			case int(r.Lost()) != late:
+				t.Errorf("%d frames lost, of which %d were refused as late", r.Lost(), late)
+			case !protect && late != 0:
+				t.Errorf("%d frames refused without delay protection", late)
+			case protect && (refused < 5 || late < refused || late > long):
+				t.Errorf("%d frames refused as late, want %d to %d", late, refused, long)
 			}
 		})
 	}
