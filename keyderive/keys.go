@@ -133,5 +133,18 @@ func (c CKN) Compare(o CKN) int { return bytes.Compare(c.b[:c.n], o.b[:o.n]) }
 // String prints the CKN as two hexadecimal digits an octet.
 func (c CKN) String() string { return hex.EncodeToString(c.b[:c.n]) }
 
+// UnmarshalText is the reverse of MarshalText: no text is no CKN. The error says what is wrong with the text.
+func (c *CKN) UnmarshalText(text []byte) error {
+	if *c = (CKN{}); len(text) == 0 {
+		return nil
+	}
+	b, err := hex.AppendDecode(nil, text)
+	if err != nil {
+		return fmt.Errorf("make CKN: %w", err)
+	}
+	*c, err = NewCKN(b)
+	return err
+}
+
 // MarshalText is String for encoders of JSON and of logs, which see no exported field. It never fails.
 func (c CKN) MarshalText() ([]byte, error) { return hex.AppendEncode(nil, c.b[:c.n]), nil }

@@ -171,6 +171,9 @@ func (p *Port) Err() error {
 	}
 }
 
+// Adopt tells that nothing is held: SAs end with the process that has their keys.
+func (p *Port) Adopt([]secy.Claim) []secy.Holding { return nil }
+
 // Apply obeys one order, as secy.SecY does, and appends what there is to report to dst. When it returns, no frame that
 // was under way before is left: none is sent or delivered under settings that the order has replaced.
 //
