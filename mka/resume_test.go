@@ -278,7 +278,7 @@ func TestResumedNumbersAreBeyondTheReserve(t *testing.T) {
 	}
 	w.Run(time.Second)
 	s := m.Status()
-	if s.Tx.KI.MI != tx.KI.MI || s.Tx.KI.KN != tx.KI.KN+10_001 || mnOf(m) < mn+10_001 || s.Tx.AN != (tx.AN+1)%4 {
+	if s.Tx.KI.MI != tx.KI.MI || s.Tx.KI.KN != tx.KI.KN+32_769 || mnOf(m) < mn+32_769 || s.Tx.AN != (tx.AN+1)%4 {
 		t.Errorf("%+v after %+v, MN %d after %d", s.Tx, tx, mnOf(m), mn)
 	}
 }

@@ -9,7 +9,7 @@ import (
 // reserve is how far ahead of what was used a State lets Message Numbers and Key Numbers begin: more than a participant
 // can use, one MKPDU or SAK each MinGap, before the State is too old. So even a State that could not be replaced by its
 // successor does not let a number come twice.
-const reserve = 10_000
+const reserve = 32_768
 
 // A State is what the KaY of another process needs to go on as the same participants (9.4.2): plain data, which holds no
 // key and shares no memory with the KaY. Times are those of the KaY, so that the clock has to go on between the two.

@@ -40,6 +40,7 @@ type Daemon struct {
 	watcher  *linkwatch.Watcher
 	keyWatch *keyWatch  // of the CAK files; nil before Run
 	broken   chan error // holds why mkad cannot go on
+	state    string     // directory of what a restart needs
 
 	reload  sync.Mutex // one reload at a time
 	mu      sync.Mutex // guards what follows
@@ -68,7 +69,7 @@ func New(opts Options) *Daemon {
 	if opts.Ready == nil {
 		opts.Ready = func() {}
 	}
-	return &Daemon{opts: opts, log: opts.Log, cfg: opts.Config, broken: make(chan error, 1)}
+	return &Daemon{opts: opts, log: opts.Log, cfg: opts.Config, broken: make(chan error, 1), state: opts.Config.Daemon.State}
 }
 
 // Run serves until ctx ends, then leaves each port as its on_exit says. It returns an error when mkad cannot work at

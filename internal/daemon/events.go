@@ -71,7 +71,7 @@ func (p *port) publish(e mka.Event) {
 	p.learn(e)
 	level := slog.LevelDebug
 	switch e.Kind {
-	case mka.EventPeerHeard, mka.EventPeerLive, mka.EventSAKInstalled, mka.EventSecured:
+	case mka.EventPeerHeard, mka.EventPeerLive, mka.EventSAKInstalled, mka.EventSecured, mka.EventResumed:
 		level = slog.LevelInfo // those that a person looks for
 	case mka.EventSuspended, mka.EventSuspensionOver:
 		level = slog.LevelInfo

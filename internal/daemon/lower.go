@@ -69,11 +69,14 @@ func (p *port) attach() {
 		return
 	}
 	if err := p.tryAttach(); err != nil {
+		p.passNoMore()
 		p.fail(err)
 		return
 	}
 	p.life = p.link.Life
 	p.scheduleKeys()
+	p.resume()
+	p.passNoMore()
 	p.followCarrier(p.link)
 }
 
@@ -232,6 +235,7 @@ func (p *port) own() (err error) {
 // closeEarly closes the lower device before anything else is done, unless it can never be ours. What keeps us from serving
 // it is no reason to leave it open; only what another mkad has closed is left as it is.
 func (p *port) closeEarly() {
+	p.passing = p.leftPassing()
 	err := linkwatch.Lowerable(p.d.watcher.Link(p.cfg.Interface))
 	if err == nil {
 		err = p.own()
@@ -262,6 +266,9 @@ func (p *port) closeLower() error {
 // through names the Controlled Port while its frames cross a closed lower device in clear: those of the kernel's SecY under
 // should-secure, and all that hardware protects.
 func (p *port) through() string {
+	if p.passing {
+		return p.cfg.Controlled
+	}
 	if p.secY == nil || p.cfg.Uncontrolled != config.Closed {
 		return ""
 	}
@@ -269,6 +276,33 @@ func (p *port) through() string {
 		return p.cfg.Controlled
 	}
 	return ""
+}
+
+// leftPassing reports whether an earlier process has left the lower device passing what hardware protects. It goes on
+// to, until the port has been resumed, or not.
+func (p *port) leftPassing() bool {
+	want, _ := offload.ParseBackend(p.cfg.Backend)
+	if want != offload.BackendMAC && want != offload.BackendPHY || p.cfg.Uncontrolled != config.Closed {
+		return false
+	}
+	rules := p.rules()
+	rules.Through = p.cfg.Controlled
+	inForce, err := filter.InForce(rules)
+	return err == nil && inForce
+}
+
+// passNoMore ends what an earlier process has left, now that the port is served, or cannot be.
+func (p *port) passNoMore() {
+	if !p.passing {
+		return
+	}
+	if p.passing = false; p.enabled {
+		return
+	}
+	if err := p.closeLower(); err != nil {
+		p.log.Warn("cannot change what the closed lower device passes; trying again", "error", err)
+		p.closedAt = p.now().Add(blindTime - closedCheckTime)
+	}
 }
 
 // offloaded reports whether the SecY is in hardware.
@@ -280,7 +314,7 @@ func (p *port) offloaded() bool {
 func (p *port) rules() filter.Rules {
 	rules := filter.Rules{Interface: p.cfg.Interface, EAPOL: p.eapolFrames(), PassMarked: passesMarked(p.cfg),
 		Through: p.through()}
-	rules.Hold = rules.Through != "" && p.offloaded() && !p.enabled
+	rules.Hold = rules.Through != "" && p.offloaded() && !p.enabled && !p.passing
 	for _, name := range p.cfg.Bypass {
 		bypass, _ := filter.ParseBypass(name)
 		rules.Bypass = append(rules.Bypass, bypass)

@@ -80,6 +80,11 @@ type port struct {
 
 	keyState
 
+	file    *stateFile
+	keptAt  mka.Time
+	begun   bool // the device was served
+	passing bool // the lower device goes on to pass what hardware protects
+
 	state     control.State
 	since     time.Time
 	secured   bool // ever since the carrier came
@@ -102,6 +107,7 @@ func (d *Daemon) startPort(cfg config.Port) *port {
 		done:  make(chan struct{}),
 		since: time.Now(),
 	}
+	p.file = newStateFile(d.state, cfg.Interface, p.log)
 	links, unfollow := d.watcher.Follow(cfg.Interface)
 	go p.run(links, unfollow)
 	return p
@@ -109,7 +115,7 @@ func (d *Daemon) startPort(cfg config.Port) *port {
 
 // A leaving says what a port that ends leaves as it is.
 type leaving struct {
-	controlled bool // the Controlled Port, without traffic
+	controlled bool // the Controlled Port, at work
 	closed     bool // the closed lower device
 }
 
@@ -163,6 +169,7 @@ func (p *port) run(links <-chan linkwatch.Link, unfollow func()) {
 			p.sampleForAnswer()
 			p.step(mka.FrameReceived{Frame: frame})
 			p.socket.done(frame)
+			p.received()
 		case r := <-p.secYReports():
 			p.step(mka.SecYReported{Report: r})
 		case <-p.secYDone():
@@ -287,8 +294,11 @@ func (p *port) try(in mka.Input) error {
 	return err
 }
 
-// carryOut does the driver's duty in its order: Ops, frames, events, reports.
+// carryOut does the driver's duty in its order: what a restart needs is kept, then Ops, frames, events, reports.
 func (p *port) carryOut() {
+	if len(p.out.Ops)+len(p.out.Frames) > 0 {
+		p.keep()
+	}
 	var reports []secy.Report
 	for _, op := range p.out.Ops {
 		p.log.Debug("secy", "op", op)
@@ -391,7 +401,13 @@ func (p *port) whoIsKeyServer() string {
 
 // end leaves the lower device and the Controlled Port as on_exit says.
 func (p *port) end() {
+	if p.leave.controlled {
+		p.leaveGoing()
+	}
 	p.detach()
+	if !p.leave.controlled && p.claim != nil {
+		p.file.remove()
+	}
 	p.closeSecY(p.leave.controlled)
 	if !p.leave.closed && p.claim != nil { // without a claim it is another mkad's
 		p.openLower()

@@ -80,6 +80,9 @@ func TestNothingThatADaemonSaysShowsAKey(t *testing.T) {
 		}
 		terminate(t, h)
 		said[h.Name+" log"] = h.Log()
+		state, err := os.ReadFile(stateOf(h))
+		must(t, err)
+		said[h.Name+" state"] = string(state)
 	}
 	for len(events.full) > 0 {
 		said["events"] += <-events.full + "\n"

@@ -6,6 +6,9 @@ import "mkad/secy"
 type SecY interface {
 	// Apply obeys an Op and appends what there is to report.
 	Apply(op secy.Op, dst []secy.Report) []secy.Report
+	// Adopt takes over the SAs of claims that the SecY has from before it was opened, and tells what there is of each. nil:
+	// none is in service. It is called before the first Op, if at all.
+	Adopt(claims []secy.Claim) []secy.Holding
 	// PN samples the next packet number of the transmit SA of key.
 	PN(key secy.KeyID) (secy.PN, bool)
 	// LowestPN is the lowest acceptable packet number of a receive SA.

@@ -63,7 +63,7 @@ func (m *Member) tellLost(before []SA) {
 }
 
 // keepGap is how old what was kept may be when a frame arrives, which makes it older.
-const keepGap = time.Second
+const keepGap = 2500 * time.Millisecond
 
 func (m *Member) keep() { m.kept, m.keptAt = m.KaY.State(), m.lan.Now }
 

@@ -1,0 +1,176 @@
+package daemon
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"mkad/mka"
+)
+
+// stateVersion is that of the state file's format. A file of another is not read.
+const stateVersion = 1
+
+// maxStateFile bounds what is read: 64 participants of 100 peers each take less.
+const maxStateFile = 4 << 20
+
+// A stateFile holds what a port's next process needs (mka.State): a line with a stateHeader, then the State. It is
+// replaced as a whole, so that a process that ends meanwhile leaves the one or the other, and not synced: after a loss of
+// power it is of another boot, and worth nothing.
+type stateFile struct {
+	path   string
+	boot   string // the machine's boot
+	log    *slog.Logger
+	failed bool // was told
+}
+
+// A stateHeader says whether the rest is to be believed.
+type stateHeader struct {
+	Version int
+	Boot    string
+	Sum     string // of the rest, SHA-256
+}
+
+func newStateFile(dir, name string, log *slog.Logger) *stateFile {
+	return &stateFile{path: filepath.Join(dir, name+".json"), boot: bootID(), log: log}
+}
+
+// bootID names the machine's boot; empty: it cannot be told, and no state is believed.
+func bootID() string {
+	text, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(text))
+}
+
+// keep replaces the State. Where that fails there is none, or, if nothing can be removed either, one whose numbers begin
+// beyond all that is used until it is too old.
+func (f *stateFile) keep(s *mka.State) {
+	err := f.write(encodeState(s, f.boot))
+	if err == nil {
+		f.failed = false
+		return
+	}
+	f.remove()
+	if !f.failed {
+		f.log.Warn("cannot keep the state: a restart begins anew with the peers", "error", err)
+	}
+	f.failed = true
+}
+
+// remove removes the State, so that nobody goes on with it.
+func (f *stateFile) remove() {
+	for _, path := range [...]string{f.path, f.path + newSuffix} {
+		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) && !f.failed {
+			f.log.Warn("cannot remove the state", "error", err)
+		}
+	}
+}
+
+// newSuffix is that of a file that is to take the place of another.
+const newSuffix = ".new"
+
+func (f *stateFile) write(text []byte) error {
+	path := f.path + newSuffix
+	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC|unix.O_NOFOLLOW, 0o600)
+	if errors.Is(err, fs.ErrNotExist) {
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			return err
+		}
+		file, err = os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC|unix.O_NOFOLLOW, 0o600)
+	}
+	if err != nil {
+		return err
+	}
+	_, err = file.Write(text)
+	if err = errors.Join(err, file.Close()); err != nil {
+		return err
+	}
+	return os.Rename(path, f.path)
+}
+
+// read returns the State that an earlier process of this boot has kept. fs.ErrNotExist: it has kept none.
+func (f *stateFile) read() (mka.State, error) {
+	file, err := os.OpenFile(f.path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return mka.State{}, err
+	}
+	defer file.Close()
+	var stat unix.Stat_t
+	if err := unix.Fstat(int(file.Fd()), &stat); err != nil {
+		return mka.State{}, fmt.Errorf("%s: %w", f.path, err)
+	}
+	if stat.Mode&unix.S_IFMT != unix.S_IFREG || int(stat.Uid) != os.Geteuid() || stat.Mode&0o077 != 0 {
+		return mka.State{}, fmt.Errorf("%s is not a file of mode 0600 that is ours", f.path)
+	}
+	text, err := io.ReadAll(io.LimitReader(file, maxStateFile))
+	if err != nil {
+		return mka.State{}, err
+	}
+	s, err := decodeState(text, f.boot)
+	if err != nil {
+		return mka.State{}, fmt.Errorf("%s: %w", f.path, err)
+	}
+	return s, nil
+}
+
+func encodeState(s *mka.State, boot string) []byte {
+	body, err := json.Marshal(s)
+	if err != nil {
+		panic(fmt.Sprintf("daemon: encoding the state: %v", err))
+	}
+	head, err := json.Marshal(stateHeader{Version: stateVersion, Boot: boot, Sum: sumOf(body)})
+	if err != nil {
+		panic(fmt.Sprintf("daemon: encoding the state's header: %v", err))
+	}
+	return append(append(append(head, '\n'), body...), '\n')
+}
+
+func sumOf(body []byte) string {
+	sum := sha256.Sum256(body)
+	return hex.EncodeToString(sum[:])
+}
+
+// decodeState takes a state file's text apart, or says why it is not to be believed.
+func decodeState(text []byte, boot string) (s mka.State, err error) {
+	first, body, _ := bytes.Cut(text, []byte("\n"))
+	body = bytes.TrimSuffix(body, []byte("\n"))
+	var h stateHeader
+	if err := strictly(first, &h); err != nil {
+		return s, fmt.Errorf("no header: %w", err)
+	}
+	switch {
+	case h.Version != stateVersion:
+		return s, fmt.Errorf("it is of format version %d, this is %d", h.Version, stateVersion)
+	case boot == "" || h.Boot != boot:
+		return s, errors.New("it is of another boot of the machine")
+	case h.Sum != sumOf(body):
+		return s, errors.New("it is damaged")
+	}
+	return s, strictly(body, &s)
+}
+
+// strictly decodes JSON that has nothing else.
+func strictly(text []byte, v any) error {
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.DisallowUnknownFields()
+	if err := d.Decode(v); err != nil {
+		return err
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return errors.New("something follows")
+	}
+	return nil
+}
