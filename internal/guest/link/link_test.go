@@ -20,7 +20,10 @@ import (
 
 func TestMain(m *testing.M) {
 	if filepath.Base(os.Args[0]) == "mkad" {
-		os.Exit(daemontest.Play(os.Args[2], func(*daemon.Options) error { return nil }))
+		os.Exit(daemontest.Play(os.Args[2], func(o *daemon.Options) error {
+			fuseInto(o)
+			return nil
+		}))
 	}
 	guesttest.Main(m)
 }
