@@ -40,6 +40,10 @@ type keyUse struct {
 	pn     secy.PN // the lowest acceptable PN, as far as it was told
 }
 
+// lost reports whether the peer has said that it has the key no more, as one does that was restarted without its SecY: it
+// neither receives nor transmits with it, and none of its packet numbers is left.
+func (u keyUse) lost() bool { return !u.tx && !u.rx && u.pn >= 1<<32-1 }
+
 // uses reports what the peer does with the key, in whichever slot it names it: implementations disagree on when a key
 // moves from Latest to Old, and one stack repeats a key in both.
 func (q *peer) uses(ki eapol.KI) (u keyUse, known bool) {

@@ -174,6 +174,27 @@ func TestRestartWithoutTheSecYIsSecuredAgainAtOnce(t *testing.T) {
 	}
 }
 
+// Clause: 802.1X-2020 9.8; the same while the key is so young that another has to wait: it is not given again to whoever
+// has lost it.
+func TestFollowerThatHasLostAYoungKeyGetsAnother(t *testing.T) {
+	w := newWorld(t)
+	members := []*mkatest.Member{w.kay(1), w.kay(2)}
+	w.until("secured", time.Second, func() bool { return mkatest.Apart(members) == "" })
+	w.Run(100 * time.Millisecond)
+	m := members[1]
+	before := m.MI()
+	m.Kill()
+	w.Run(100 * time.Millisecond)
+	if err := m.Resume(false, theKey()); err != nil {
+		t.Fatal(err)
+	}
+	w.until("secured", 200*time.Millisecond, func() bool { return mkatest.Apart(members) == "" })
+	if m.MI() != before {
+		t.Error("it has become a new member")
+	}
+	w.connected(members...)
+}
+
 // Clause: 802.1X-2020 9.4.2; who cannot have been taken for alive any more comes as a new member.
 // Requirement: R37, R116
 func TestStaleStateIsNotResumed(t *testing.T) {

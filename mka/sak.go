@@ -152,7 +152,7 @@ func (p *participant) takenUpAt(y *key) (at Time) {
 			continue
 		}
 		switch u, _ := q.uses(y.ki); {
-		case u.tx:
+		case u.tx, u.lost():
 		case u.rx:
 			at = max(at, y.bornAt.Add(p.kay.lifeTime()))
 		default:
@@ -322,11 +322,11 @@ func (p *participant) offering() bool {
 		!p.allReceiving(p.offer.key.ki)
 }
 
-// allReceiving of CP: every live peer that secures reports to receive with the key.
+// allReceiving of CP: every live peer that secures reports to receive with the key, or to have lost it.
 func (p *participant) allReceiving(ki eapol.KI) bool {
 	for i := range p.peers {
 		q := &p.peers[i]
-		if u, _ := q.uses(ki); q.live && q.secures() && !u.rx {
+		if u, _ := q.uses(ki); q.live && q.secures() && !u.rx && !u.lost() {
 			return false
 		}
 	}
