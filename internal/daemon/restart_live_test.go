@@ -33,30 +33,38 @@ func stateOf(h *mkadlab.Host) string {
 func TestRestartInUserSpaceIsSecuredAgainAtOnce(t *testing.T) {
 	t.Parallel()
 	for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGKILL} {
-		l := newLink(t, released, "", `backend = "userspace"`)
-		wires := capture(t, l)
-		must(t, l.Secure(t.Context()))
-		server, follower := keyServer(t, l)
-		for _, h := range []*mkadlab.Host{server, follower} {
-			before := mis(t, h)
-			h.Daemon().Signal(sig)
-			<-h.Daemon().Ended()
-			start := time.Now()
-			must(t, h.StartDaemon(t.Context()))
-			must(t, l.WaitFor(t.Context(), control.Secured))
-			waitFor(t, "one key on both sides", func() bool { return portOf(t, l.West).Tx.KI == portOf(t, l.East).Tx.KI })
-			if took := time.Since(start); took > 2*time.Second {
-				t.Errorf("%v of %s: secured after %v", sig, h.Name, took)
-			} else {
-				t.Logf("%v of %s: secured after %v", sig, h.Name, took.Round(time.Millisecond))
-			}
-			carriesBothWays(t, l)
-			if after := mis(t, h); strings.Join(after, " ") != strings.Join(before, " ") || !strings.Contains(h.Log(), "resumed") {
-				t.Errorf("%v of %s: MIs were %v and are %v", sig, h.Name, before, after)
-			}
+		for _, ofServer := range []bool{true, false} {
+			restartInUserSpace(t, sig, ofServer)
 		}
-		onlySecured(t, wires())
 	}
+}
+
+func restartInUserSpace(t *testing.T, sig syscall.Signal, ofServer bool) {
+	t.Helper()
+	l := newLink(t, released, "", `backend = "userspace"`)
+	wires := capture(t, l)
+	must(t, l.Secure(t.Context()))
+	h, follower := keyServer(t, l)
+	if !ofServer {
+		h = follower
+	}
+	before := mis(t, h)
+	h.Daemon().Signal(sig)
+	<-h.Daemon().Ended()
+	start := time.Now()
+	must(t, h.StartDaemon(t.Context()))
+	must(t, l.WaitFor(t.Context(), control.Secured))
+	waitFor(t, "one key on both sides", func() bool { return portOf(t, l.West).Tx.KI == portOf(t, l.East).Tx.KI })
+	if took := time.Since(start); took > 2*time.Second {
+		t.Errorf("%v, of the key server %t: secured after %v", sig, ofServer, took)
+	} else {
+		t.Logf("%v, of the key server %t: secured after %v", sig, ofServer, took.Round(time.Millisecond))
+	}
+	carriesBothWays(t, l)
+	if after := mis(t, h); strings.Join(after, " ") != strings.Join(before, " ") || !strings.Contains(h.Log(), "resumed") {
+		t.Errorf("%v, of the key server %t: MIs were %v and are %v", sig, ofServer, before, after)
+	}
+	onlySecured(t, wires())
 }
 
 // Clause: none; what cannot be believed is told in one line, and the port begins anew.
@@ -68,15 +76,14 @@ func TestStateThatCannotBeBelievedBeginsAnew(t *testing.T) {
 		"damaged": func(path string) error { return os.WriteFile(path, []byte("{}\n"), 0o600) },
 		"for all": func(path string) error { return os.Chmod(path, 0o644) },
 	} {
-		before := mis(t, l.West)
+		before, told := mis(t, l.West), strings.Count(l.West.Log(), "beginning anew")
 		l.West.Daemon().Kill()
 		must(t, spoil(stateOf(l.West)))
 		must(t, l.West.StartDaemon(t.Context()))
 		must(t, l.WaitFor(t.Context(), control.Secured))
-		if after := mis(t, l.West); after[0] == before[0] || !strings.Contains(l.West.Log(), "beginning anew") {
-			t.Errorf("%s: MI is still %v", name, after)
+		if after := mis(t, l.West); after[0] == before[0] || strings.Count(l.West.Log(), "beginning anew") != told+1 {
+			t.Errorf("%s: MI was %v and is %v", name, before, after)
 		}
-		must(t, os.Remove(stateOf(l.West)))
 	}
 }
 
