@@ -72,7 +72,7 @@ func TestGuestDeviceThatWPALeftIsAdopted(t *testing.T) {
 	l := newLink(t, `backend = "kernel"`, "")
 	must(t, l.East.StartDaemon(t.Context()))
 	must(t, l.Connect())
-	wpa := startSupplicant(t, l.West, l.KeyFile, "")
+	wpa := startSupplicant(t, l.West, l.KeyFile)
 	waitFor(t, "a secured peer of wpa_supplicant", func() bool { return port(t, l.East).State == control.Secured })
 	left, _ := show(t, l.West)
 	wpa.Kill()

@@ -168,7 +168,7 @@ func TestGuestDeviceOfWPAIsLeftToIt(t *testing.T) {
 	l := newLink(t, "", "")
 	must(t, l.East.StartDaemon(t.Context()))
 	must(t, l.Connect())
-	wpa := startSupplicant(t, l.West, l.KeyFile, "")
+	wpa := startSupplicant(t, l.West, l.KeyFile)
 	waitFor(t, "a secured peer of wpa_supplicant", func() bool { return port(t, l.East).State == control.Secured })
 	must(t, l.West.StartDaemon(t.Context()))
 	waitForReason(t, l.West, control.Failed, "(occupied): process "+strconv.Itoa(wpa.PID())+" (wpa_supplicant)")

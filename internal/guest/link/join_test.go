@@ -108,7 +108,7 @@ func join(t *testing.T, mix []string, seed uint64) (took time.Duration, err erro
 		if mix[i] == "mkad" {
 			must(t, s.Members[i].StartDaemon(t.Context()))
 		} else {
-			startSupplicant(t, s.Members[i], s.KeyFile, "")
+			startSupplicant(t, s.Members[i], s.KeyFile)
 		}
 	}
 	start := time.Now()

@@ -37,7 +37,7 @@ func TestGuestSupplicantRekeysUnderTrafficLoseNothing(t *testing.T) {
 	l := newLink(t, "", "")
 	must(t, l.West.StartDaemon(t.Context()))
 	must(t, l.Connect())
-	startSupplicant(t, l.East, l.KeyFile, "")
+	startSupplicant(t, l.East, l.KeyFile)
 	must(t, l.West.WaitFor(t.Context(), control.Secured))
 	waitFor(t, "wpa_supplicant's Controlled Port", func() bool {
 		d, err := l.East.Device(mkadlab.Controlled)

@@ -1,0 +1,251 @@
+package interop
+
+import (
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"mkad/internal/control"
+	"mkad/internal/netlab"
+	"mkad/internal/netlab/mkadlab"
+)
+
+// long has the faults of a minute run too.
+var long = flag.Bool("long", false, "run the faults that last for a minute too")
+
+// A path is what lies between the two members: a relay that does to their frames what a fault asks for.
+type path struct {
+	mu   sync.Mutex
+	does func(frame []byte, back bool) netlab.Fate // nil: nothing
+}
+
+func (p *path) set(does func([]byte, bool) netlab.Fate) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.does = does
+}
+
+// fate decides about one frame at a time.
+func (p *path) fate(frame []byte, back bool) netlab.Fate {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.does == nil {
+		return carried
+	}
+	return p.does(frame, back)
+}
+
+var carried = netlab.Fate{Copies: 1}
+
+// A fault befalls a link of mkad, member 0, and a peer, member 1.
+type fault struct {
+	name  string
+	lasts time.Duration // a minute only with -long
+	// cause has the fault begin, and returns what ends it.
+	cause func(g *group, p *path) (end func())
+	// noticed is the state of mkad when the fault ends.
+	noticed control.State
+	// kept says that nothing is lost, and that there is no other SAK.
+	kept bool
+	// keepsMI says that the peer has no reason to change its MI.
+	keepsMI bool
+	// breaks is how often a peer loses its link beyond once, if it then takes another MI: mkad does.
+	breaks map[string]int
+}
+
+// plugged takes the link down.
+func plugged(g *group, _ *path) func() {
+	for i := range g.hosts {
+		must(g.t, g.segment.Plug(i, false))
+	}
+	return func() {
+		for i := range g.hosts {
+			must(g.t, g.segment.Plug(i, true))
+		}
+	}
+}
+
+// flaps takes the link down and up in turn, each for half a second, until it ends.
+func flaps(g *group, p *path) func() {
+	quit, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		for {
+			up := plugged(g, p)
+			wait(time.Second / 2)
+			up()
+			select {
+			case <-quit:
+				return
+			case <-time.After(time.Second / 2):
+			}
+		}
+	}()
+	return func() { close(quit); <-ended }
+}
+
+// toMKPDUs does something to three of ten MKPDUs, and nothing to other frames.
+func toMKPDUs(what netlab.Fate) func(*group, *path) func() {
+	return func(_ *group, p *path) func() {
+		rng := rand.New(rand.NewPCG(30, 0))
+		p.set(func(frame []byte, _ bool) netlab.Fate {
+			if netlab.EtherTypeOf(frame) == netlab.EtherTypeEAPOL && rng.IntN(10) < 3 {
+				return what
+			}
+			return carried
+		})
+		return func() { p.set(nil) }
+	}
+}
+
+// oneWay loses all that the peer sends, or else all that is sent to it.
+func oneWay(fromPeer bool) func(*group, *path) func() {
+	return func(_ *group, p *path) func() {
+		p.set(func(_ []byte, back bool) netlab.Fate {
+			if back == fromPeer {
+				return netlab.Fate{}
+			}
+			return carried
+		})
+		return func() { p.set(nil) }
+	}
+}
+
+// hangs stops the daemon of a member.
+func hangs(who int) func(*group, *path) func() {
+	return func(g *group, _ *path) func() {
+		g.process(who).Signal(syscall.SIGSTOP)
+		return func() { g.process(who).Signal(syscall.SIGCONT) }
+	}
+}
+
+var faults = []fault{
+	{name: "link down for 1 s", lasts: time.Second, cause: plugged, noticed: control.Down},
+	{name: "link down for 7 s", lasts: 7 * time.Second, cause: plugged, noticed: control.Down},
+	{name: "link down for 60 s", lasts: time.Minute, cause: plugged, noticed: control.Down},
+	{name: "ten flaps in ten seconds", lasts: 9500 * time.Millisecond, cause: flaps, breaks: map[string]int{mkad: 9}},
+	{name: "30 % of MKPDUs lost, for 20 s", lasts: 20 * time.Second, cause: toMKPDUs(netlab.Fate{})},
+	{name: "30 % of MKPDUs doubled, for 20 s", lasts: 20 * time.Second, cause: toMKPDUs(netlab.Fate{Copies: 2}), noticed: control.Secured,
+		kept: true, keepsMI: true},
+	{name: "30 % of MKPDUs late by 2.5 s, out of order, for 20 s", lasts: 20 * time.Second,
+		cause: toMKPDUs(netlab.Fate{Copies: 1, Late: 2500 * time.Millisecond}), noticed: control.Secured},
+	{name: "nothing from the peer for 20 s", lasts: 20 * time.Second, cause: oneWay(true), noticed: control.Blocked},
+	{name: "nothing to the peer for 20 s", lasts: 20 * time.Second, cause: oneWay(false), noticed: control.Blocked},
+	{name: "peer hangs for 3 s", lasts: 3 * time.Second, cause: hangs(1), noticed: control.Secured, kept: true, keepsMI: true},
+	{name: "peer hangs for 5 s", lasts: 5 * time.Second, cause: hangs(1)},
+	{name: "peer hangs for 8 s", lasts: 8 * time.Second, cause: hangs(1), noticed: control.Blocked},
+	{name: "peer hangs for 60 s", lasts: time.Minute, cause: hangs(1), noticed: control.Blocked},
+	{name: "mkad hangs for 3 s", lasts: 3 * time.Second, cause: hangs(0), kept: true, keepsMI: true},
+	{name: "mkad hangs for 8 s", lasts: 8 * time.Second, cause: hangs(0)},
+	{name: "mkad hangs for 60 s", lasts: time.Minute, cause: hangs(0)},
+}
+
+// maxMIs is how many MIs a peer may have had after one fault: the first, one for what it has forgotten, and one for what we
+// have. More would be a loop.
+const maxMIs = 3
+
+// Clause: 802.1X-2020 9.4, 9.8, 12.4; after whatever fault of the path or of those on it the link is secured again, by
+// itself, and a peer is not driven into a loop.
+// Requirement: R111
+func TestGuestFaults(t *testing.T) {
+	order := 0
+	for _, f := range faults {
+		for _, peer := range []string{mkad, wpa} {
+			order++
+			row := Row{Table: "faults", Order: order}
+			if f.lasts >= time.Minute && !*long {
+				continue
+			}
+			t.Run(f.name+"/"+peer, func(t *testing.T) {
+				t.Parallel()
+				row.leave(t, f.befall(t, peer)...)
+			})
+		}
+	}
+}
+
+// aftermath is how long after a fault something may still come of it.
+const aftermath = 3 * time.Second
+
+// befall has the fault befall a fresh link, and tells what came of it.
+func (f fault) befall(t *testing.T, peer string) (cells []string) {
+	g := newGroup(t, overBridge, "", []member{{program: mkad}, {program: peer}})
+	var p path
+	relay, err := g.segment.Relay(p.fate)
+	must(t, err)
+	defer func() { must(t, relay.Stop()) }()
+	g.start()
+	g.secured()
+	waitFor(t, "traffic both ways", g.flows)
+	before := g.port(0)
+	wire, err := netlab.StartCapture(g.hosts[0].Namespace, mkadlab.Lower)
+	must(t, err)
+	out, in := g.flow(0, 1), g.flow(1, 0)
+	end := f.cause(g, &p)
+	wait(f.lasts)
+	noticed := control.State("hung")
+	if !strings.HasPrefix(f.name, "mkad hangs") {
+		noticed = g.port(0).State
+	}
+	end()
+	ended := time.Now()
+	for range 2 { // once what was is no longer taken for what is
+		waitFor(t, "a link as before", func() bool { return g.connected() == "" && g.flows() })
+		wait(aftermath)
+	}
+	lostOut, backOut := out.stop(f.kept, ended)
+	lostIn, backIn := in.stop(f.kept, ended)
+	took, lost := max(backOut, backIn), fmt.Sprintf("%s out, %s in", lostOut, lostIn)
+	capture, err := wire.Stop()
+	must(t, err)
+	mis := misOf(capture, g.hosts[1])
+	t.Logf("%s, peer %s: noticed as %s, secured again after %s, lost %s, %d MIs of the peer", f.name, peer, noticed, seconds(took),
+		lost, mis)
+	if f.noticed != "" && noticed != f.noticed {
+		t.Errorf("mkad was %s when the fault ended", noticed)
+	}
+	if bound := maxMIs + f.breaks[peer]; mis > bound || f.keepsMI && mis != 1 {
+		t.Errorf("the peer has had %d MIs", mis)
+	}
+	if now := g.port(0); f.kept && now.Tx.KI != before.Tx.KI {
+		t.Errorf("the key was %s and is %s", before.Tx.KI, now.Tx.KI)
+	}
+	g.carries()
+	return []string{f.name, peer, string(noticed), seconds(took), lost, fmt.Sprint(mis - 1)}
+}
+
+// A flow is a stream under way, and when it began.
+type flow struct {
+	g      *group
+	stream *netlab.Stream
+	begun  time.Time
+}
+
+func (g *group) flow(from, to int) flow {
+	g.t.Helper()
+	return flow{g: g, begun: time.Now(), stream: g.stream(from, to)}
+}
+
+// stop ends it, and tells how many frames were lost, with those that the device refused, and how long after the end of a
+// fault the last of them was due. A device that went away with the stream cannot tell.
+func (f flow) stop(kept bool, ended time.Time) (lost string, back time.Duration) {
+	f.g.t.Helper()
+	r, err := f.stream.Stop()
+	missing := r.Lost() + r.Refused
+	if kept && (err != nil || missing != 0) {
+		f.g.t.Error(r, err)
+	}
+	switch {
+	case err != nil:
+		return "unknown", time.Since(ended)
+	case missing == 0:
+		return "0", 0
+	}
+	due := f.begun.Add(time.Duration(r.LastMissing+1) * time.Second / frameRate)
+	return fmt.Sprint(missing), max(0, due.Sub(ended))
+}
