@@ -1,7 +1,7 @@
 # Each target does its own set-up: on a fresh Debian machine with Go, any of them is the first command.
 # As root, or as anybody in a user namespace.
 
-.PHONY: build demo test test-guest check check-tools sim bench fuzz mutate soak conformance
+.PHONY: build demo test test-guest check check-tools sim bench interop bench-interop fuzz mutate soak conformance
 
 STATICCHECK = go run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 DEMO =          # more flags of the demonstration: make demo DEMO="-pcap wire.pcapng -keys ."
@@ -63,6 +63,16 @@ bench: build
 	go test -run '^$$' -bench . -exec $(CURDIR)/.ci/asroot ./...
 	go run ./internal/linkbench -programs bin
 	go run ./internal/floodbench -programs bin
+
+# Every case and fault beside wpa_supplicant, and the tables of docs/interop.md made of them.
+interop: build
+	.ci/setup guest
+	.ci/guest interop
+
+# mkad beside wpa_supplicant: how soon, how large, how busy; and the tables of docs/interop.md made of them.
+bench-interop: build
+	.ci/setup guest
+	.ci/guest bench-interop
 
 # Every fuzz target, and what each has reached: make fuzz FOR=10m
 fuzz:
