@@ -380,7 +380,8 @@ func TestDiscardedFrameIsToldAsFarAsItWasRead(t *testing.T) {
 				case eapol.DiscardOwnMI:
 					want.MI = e.MI // it is ours no more
 				case eapol.DiscardSAKPolicy:
-					want.Suite, want.Reason = secy.GCMAESXPN128, e.Reason // TestForbiddenSAKIsNamedBesideWhatIsAllowed
+					want.Suite, want.Offset = secy.GCMAESXPN128, secy.Offset50
+					want.Reason = e.Reason // TestForbiddenSAKIsNamedBesideWhatIsAllowed
 				}
 			}
 			if e.Event != want {

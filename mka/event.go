@@ -14,7 +14,7 @@ type EventKind uint8
 // What happens in a KaY that logs, metrics and tests want to know.
 const (
 	// EventDiscarded: a frame was dropped for the reason Discard. Peer, MAC and CKN are set as far as they were read; of
-	// a SAK that policy forbids, Suite, and a Reason that names what each side has.
+	// a SAK that policy forbids, Suite, Offset, and a Reason that names what each side has.
 	EventDiscarded EventKind = iota + 1
 	// EventPeerHeard: a potential peer was added (9.4.3).
 	EventPeerHeard
@@ -57,11 +57,14 @@ const (
 	EventSuspensionOver
 )
 
+// ReasonSilent is the Reason of an EventPeerLost of a peer that has not been heard for Life Time.
+const ReasonSilent = "silent for Life Time"
+
 // NumEvents is the number of values of EventKind, for arrays of counters.
 const NumEvents = int(EventSuspensionOver) + 1
 
 var eventNames = [...]string{"", "discarded", "peer-heard", "peer-live", "peer-lost", "key-server", "principal",
-	"sak-generated", "sak-received", "sak-installed", "sak-transmitting", "sak-retired", "secured", "unsecured", "new-mi",
+	"sak-generated", "sak-received", "sak-installed", "sak-transmitting", "sak-retired", "secured", "not-secured", "new-mi",
 	"suite-refused", "no-suite", "no-key-server", "secy-failed", "resumed", "suspended", "suspension-over"}
 
 // String is the event's name in one word, as in logs.
@@ -82,6 +85,7 @@ type Event struct {
 	KI      eapol.KI
 	AN      secy.AN
 	Suite   secy.CipherSuite
+	Offset  secy.ConfidentialityOffset
 	Discard eapol.Discard
 	Reason  string
 }

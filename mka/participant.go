@@ -152,7 +152,8 @@ func (k *KaY) discard(p *participant, m *eapol.MKPDU, reason eapol.Discard, out 
 		e.CKN, e.Peer, e.MI = m.Basic.CKN, m.Basic.SCI, m.Basic.MI
 	}
 	if reason == eapol.DiscardSAKPolicy {
-		e.Suite, e.Reason = m.DistributedSAK.Suite, k.notAllowed(&m.DistributedSAK)
+		e.Suite, e.Offset = m.DistributedSAK.Suite, m.DistributedSAK.Offset
+		e.Reason = k.notAllowed(&m.DistributedSAK)
 	}
 	out.event(e)
 }
@@ -271,7 +272,7 @@ func (p *participant) note(now Time, m *eapol.MKPDU, d *decision, out *Output) *
 			p.removePeer(p.oldestPotential(), "displaced", out)
 		}
 		d.at = len(p.peers)
-		p.peers = append(p.peers, peer{mi: b.MI, sci: b.SCI, answeredAt: now})
+		p.peers = append(p.peers, peer{mi: b.MI, sci: b.SCI, firstAt: now, answeredAt: now})
 		p.newInfo = true
 		out.event(Event{Kind: EventPeerHeard, CKN: p.ckn, Peer: b.SCI, MI: b.MI})
 		p.kay.openChannel(p, b.MI, b.SCI, out)

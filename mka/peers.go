@@ -13,7 +13,8 @@ type peer struct {
 	mn        eapol.MN // the last received
 	sci       secy.SCI
 	live      bool
-	heardAt   Time // its last MKPDU
+	firstAt   Time // its first MKPDU
+	heardAt   Time // its last
 	expiresAt Time
 
 	// What its MKPDUs say of it. Nothing is made of it before the peer is live.
@@ -104,7 +105,7 @@ func (p *participant) expire(now Time, out *Output) {
 			i++
 			continue
 		}
-		p.removePeer(i, "silent for Life Time", out)
+		p.removePeer(i, ReasonSilent, out)
 	}
 	// A key server that never noticed our loss would not send its SAK again. With another MI we are a new member to it.
 	if server.sci != 0 && server.sci != p.kay.cfg.SCI && p.server.sci == 0 {

@@ -129,7 +129,7 @@ func (p *participant) survivors(now Time, from *ParticipantState) (peers []peer)
 			continue
 		}
 		peers = append(peers, peer{mi: f.MI, mn: f.MN, sci: f.SCI, live: true, heardAt: f.HeardAt, expiresAt: expiresAt,
-			answeredAt: now, version: f.Version, priority: f.Priority, keyServer: f.KeyServer, desired: f.Desired, capability: f.Capability,
+			firstAt: now, answeredAt: now, version: f.Version, priority: f.Priority, keyServer: f.KeyServer, desired: f.Desired, capability: f.Capability,
 			announced: suiteSetOf(f.Announced), refused: suiteSetOf(f.Refused), hearsAll: f.HearsAll})
 	}
 	return peers

@@ -396,8 +396,11 @@ func TestStatusIsThatOfThePort(t *testing.T) {
 		t.Errorf("status %+v; %d frames sent, %d of the peer", s, m.Frames, p.MN)
 	}
 	want := mka.PeerStatus{SCI: p.SCI, MI: p.MI, MN: p.MN, Live: true, KeyServerPriority: 99, Version: 2,
-		Capability: secy.CapabilityOffsets, LastSeen: 30 * time.Millisecond}
+		Capability: secy.CapabilityOffsets, LastSeen: 30 * time.Millisecond, Desired: true}
 	one := s.Participants[0]
+	if known := one.Peers[0].Known; known > mka.LifeTime && known < mka.LifeTime+mka.HelloTime { // since Follow began
+		want.Known = known
+	}
 	if len(one.Peers) != 1 || !reflect.DeepEqual(one.Peers[0], want) {
 		t.Errorf("peers %+v, want %+v", one.Peers, want)
 	}

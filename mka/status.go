@@ -41,6 +41,9 @@ type ParticipantStatus struct {
 	Peers     []PeerStatus
 	Suspended time.Duration // for so long yet the key server has suspended MKA; 0: it has not (9.18)
 	Version   uint8         // MKA version that we send
+
+	NoKeyServer bool // there are live peers, and nobody may be key server
+	Plain       bool // the key server has decided that MACsec is not used
 }
 
 // A PeerStatus is the picture of one peer.
@@ -55,6 +58,8 @@ type PeerStatus struct {
 	LastSeen          time.Duration      // since its last MKPDU that counted
 	SuspendFor        time.Duration      // it asks for a suspension so long; 0: it does not
 	Announced         []secy.CipherSuite // that it has announced; empty: none were
+	Desired           bool               // it wants MACsec
+	Known             time.Duration      // since it was first heard
 }
 
 // A KeyStatus is the picture of one SAK.
@@ -115,18 +120,21 @@ func (k *KaY) keyStatus(s *Status) {
 }
 
 func (p *participant) status(now Time) ParticipantStatus {
-	s := ParticipantStatus{CKN: p.ckn, Role: p.role, Principal: p.kay.principal == p, Standby: p.standby, KeyServer: p.server.sci, MI: p.mi,
-		MN: p.mn, Version: p.version}
+	s := ParticipantStatus{CKN: p.ckn, Role: p.role, Principal: p.kay.principal == p, Standby: p.standby,
+		KeyServer: p.server.sci, MI: p.mi, MN: p.mn, Version: p.version, NoKeyServer: p.noServer, Plain: p.plain}
 	if p.suspension.on {
 		s.Suspended = p.suspension.until.Sub(now)
 	}
 	for i := range p.peers {
-		q := &p.peers[i]
-		s.Peers = append(s.Peers, PeerStatus{SCI: q.sci, MI: q.mi, MN: q.mn, Live: q.live,
-			KeyServerPriority: q.priority, Version: q.version, Capability: q.capability,
-			LastSeen: now.Sub(q.heardAt), SuspendFor: q.suspendFor, Announced: q.announced.list()})
+		s.Peers = append(s.Peers, p.peers[i].status(now))
 	}
 	return s
+}
+
+func (q *peer) status(now Time) PeerStatus {
+	return PeerStatus{SCI: q.sci, MI: q.mi, MN: q.mn, Live: q.live, KeyServerPriority: q.priority, Version: q.version,
+		Capability: q.capability, LastSeen: now.Sub(q.heardAt), Known: now.Sub(q.firstAt), Desired: q.desired,
+		SuspendFor: q.suspendFor, Announced: q.announced.list()}
 }
 
 // Keys appends the names of the keys that the SecY may transmit with to dst: those whose packet numbers the driver
