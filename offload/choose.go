@@ -63,7 +63,8 @@ func reason(want Backend, passed []string) string {
 
 func unavailable(want Backend, passed []string, offers []Offer) error {
 	if len(passed) > 0 {
-		return fmt.Errorf("choose backend %q: %w: %s", want, ErrUnavailable, strings.Join(passed, "; "))
+		return &unavailableError{fmt.Sprintf("choose backend %q: %v: %s", want, ErrUnavailable, strings.Join(passed, "; ")),
+			causes(want, offers)}
 	}
 	if len(offers) == 0 {
 		return fmt.Errorf("choose backend %q: %w: this mkad has no SecY at all", want, ErrUnavailable)
@@ -79,4 +80,25 @@ func offered(offers []Offer) string {
 		s += fmt.Sprintf(" or %q", o.Backend)
 	}
 	return s
+}
+
+// unavailableError says that no backend will do, and has what the system said of those that were passed over.
+type unavailableError struct {
+	text   string
+	causes []error
+}
+
+// Error is all that was passed over, with its remedy.
+func (e *unavailableError) Error() string { return e.text }
+
+// Unwrap gives ErrUnavailable and the causes.
+func (e *unavailableError) Unwrap() []error { return append([]error{ErrUnavailable}, e.causes...) }
+
+func causes(want Backend, offers []Offer) (all []error) {
+	for _, o := range offers {
+		if o.Err != nil && (want == BackendAuto || want == o.Backend) {
+			all = append(all, o.Err)
+		}
+	}
+	return all
 }

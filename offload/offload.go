@@ -57,6 +57,7 @@ type Offer struct {
 	Backend    Backend // any but BackendAuto
 	Available  bool
 	Why        string // when not Available: what is missing and the remedy, for people
+	Err        error  // and what the system said, if it said something
 	Suites     []secy.CipherSuite
 	Capability secy.Capability
 }
@@ -67,6 +68,7 @@ func Userspace(tun error) Offer {
 	o := Offer{Backend: BackendUserspace, Available: tun == nil, Suites: secy.CipherSuites[:],
 		Capability: secy.CapabilityOffsets}
 	if tun != nil {
+		o.Err = tun
 		o.Why = fmt.Sprintf("no TAP device: %v; load the tun module and let mkad open /dev/net/tun", tun)
 	}
 	return o
