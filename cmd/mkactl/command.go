@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"mkad/internal/control"
+	"mkad/internal/doctor"
 )
 
 // The exit status.
@@ -41,6 +42,9 @@ type tool struct {
 	closedDevices  func() ([]string, error)  // the lower devices that have a filter of mkad's
 	openDevice     func(device string) error // takes it away
 	served         func(device string) bool  // whether a running mkad has it
+	removeDevice   func(controlled string) (removed bool, err error)
+	look           func() doctor.Facts                 // at the machine
+	describe       func(device string) ([]byte, error) // as ip -details link prints it
 
 	socket string
 }
@@ -64,14 +68,14 @@ func (t *tool) run(args []string) int {
 	usage := true // until cobra has understood the command line
 	root := t.root(func() { usage = false })
 	root.SetArgs(args)
-	err := root.Execute()
+	asked, err := root.ExecuteC()
 	if err == nil {
 		return exitDone
 	}
 	if usage {
 		err = usageError{err}
 	}
-	t.explain(err)
+	t.complain(err, asked.CommandPath())
 	return exitOf(err)
 }
 
@@ -87,14 +91,14 @@ func exitOf(err error) int {
 	return exitFailed
 }
 
-// explain prints the error and the next thing to try.
-func (t *tool) explain(err error) {
+// complain prints the error and the next thing to try.
+func (t *tool) complain(err error, asked string) {
 	text := "mkactl: " + err.Error() + "\n"
 	var wrong usageError
 	if remedy := control.RemedyOf(err); remedy != "" {
 		text += "try: " + remedy + "\n"
 	} else if errors.As(err, &wrong) {
-		text += "try: mkactl --help\n"
+		text += "try: " + asked + " --help\n"
 	}
 	io.WriteString(t.stderr, printable(text))
 }
@@ -115,7 +119,7 @@ func (t *tool) root(understood func()) *cobra.Command {
 	root.SetOut(t.stdout)
 	root.SetErr(t.stderr)
 	root.PersistentFlags().StringVar(&t.socket, "socket", defaultSocket, "control socket of mkad")
-	root.AddCommand(t.status(), t.watch(), t.counters(), t.rekey(), t.reload(), t.keygen(), t.unlock())
+	root.AddCommand(t.status(), t.watch(), t.counters(), t.explain(), t.rekey(), t.reload(), t.keygen(), t.unlock(), t.cleanup(), t.importOther(), t.doctor())
 	strict(root)
 	return root
 }

@@ -6,9 +6,11 @@ import (
 	"errors"
 	"io"
 	"os"
+	"os/exec"
 	"runtime/debug"
 	"time"
 
+	"mkad/internal/doctor"
 	"mkad/internal/filter"
 	"mkad/internal/port"
 )
@@ -18,8 +20,13 @@ func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 // run is the program without its process: it gives the exit status.
 func run(args []string, stdout, stderr io.Writer) int {
 	t := tool{stdout: stdout, stderr: stderr, now: time.Now, random: rand.Reader, closedDevices: filter.List,
-		openDevice: filter.Open, served: served}
+		openDevice: filter.Open, served: served, removeDevice: port.RemoveLeftover, describe: describe, look: doctor.Look}
 	return t.run(args)
+}
+
+// describe has ip(8) tell of a device.
+func describe(device string) ([]byte, error) {
+	return exec.Command("ip", "-details", "link", "show", "dev", device).Output()
 }
 
 // served reports whether a running mkad has the lower device.
@@ -29,7 +36,13 @@ func served(lower string) bool {
 	return errors.Is(err, port.ErrClaimed)
 }
 
+// release is the version of a package, set when it is built.
+var release string
+
 func version() string {
+	if release != "" {
+		return release
+	}
 	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
 		return info.Main.Version
 	}

@@ -37,6 +37,7 @@ type filters struct {
 	openErr error
 	opened  []string // devices that were asked for
 	served  []string // devices that a running mkad has
+	removed []string // Controlled Ports that were asked for
 }
 
 func (f *filters) list() ([]string, error) { return f.closed, f.listErr }
@@ -46,12 +47,18 @@ func (f *filters) open(device string) error {
 	return f.openErr
 }
 
+func (f *filters) remove(device string) (bool, error) {
+	f.removed = append(f.removed, device)
+	return device != "macsec9", nil
+}
+
 func runToolOn(f *filters, args ...string) outcome {
 	var stdout, stderr bytes.Buffer
 	zeros := bytes.NewReader(make([]byte, 1024)) // a key made of them is no secret
 	tool := tool{stdout: &stdout, stderr: &stderr, now: func() time.Time { return noon }, random: zeros,
 		closedDevices: f.list, openDevice: f.open,
-		served: func(device string) bool { return slices.Contains(f.served, device) }}
+		served:       func(device string) bool { return slices.Contains(f.served, device) },
+		removeDevice: f.remove}
 	exit := tool.run(args)
 	return outcome{exit, stdout.String(), stderr.String()}
 }
@@ -213,7 +220,7 @@ func TestWrongCommandLineIsAUsageError(t *testing.T) {
 			if got.exit != exitUsage || got.stdout != "" {
 				t.Errorf("exit status %d with output %q, want %d without", got.exit, got.stdout, exitUsage)
 			}
-			if !strings.Contains(got.stderr, test.want) || !strings.Contains(got.stderr, "try: mkactl --help") {
+			if !strings.Contains(got.stderr, test.want) || !strings.Contains(got.stderr, "\ntry: mkactl") || !strings.HasSuffix(got.stderr, " --help\n") {
 				t.Errorf("standard error is %q, want %q and the way to the help", got.stderr, test.want)
 			}
 		})
@@ -406,3 +413,19 @@ func TestOutputThatCannotBeWrittenIsAFailure(t *testing.T) {
 type fullDisk struct{}
 
 func (fullDisk) Write([]byte) (int, error) { return 0, fmt.Errorf("write: disk full") }
+
+func TestCleanupTakesAwayWhatNobodyServes(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "mkad.toml")
+	text := "[[port]]\ninterface = \"eth1\"\n[[port]]\ninterface = \"eth2\"\ncontrolled = \"macsec9\"\n" +
+		"[[port]]\ninterface = \"eth3\"\ncontrolled = \"macsec3\"\n"
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f := &filters{closed: []string{"eth1", "eth3"}, served: []string{"eth3"}}
+	wantOutcome(t, runToolOn(f, "cleanup", "--config", path), outcome{exit: exitFailed,
+		stdout: "eth1 is open now, in clear\nmacsec0 is removed\n",
+		stderr: "mkactl: eth3 stays closed: a running mkad serves it; stop it first\n"})
+	if !slices.Equal(f.opened, []string{"eth1"}) || !slices.Equal(f.removed, []string{"macsec0", "macsec9"}) {
+		t.Errorf("opened %v, removed %v", f.opened, f.removed)
+	}
+}

@@ -14,7 +14,9 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"strings"
 	"syscall"
+	"time"
 
 	"github.com/coreos/go-systemd/v22/daemon"
 	"github.com/spf13/cobra"
@@ -36,31 +38,11 @@ func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 var (
 	errBadConfig = errors.New("the configuration has errors; nothing was started")
 	errChecked   = errors.New("the configuration has errors")
+	errDiffAlone = errors.New("--diff goes with --check")
 )
 
 func run(args []string, stdout, stderr io.Writer) int {
-	var path string
-	var check bool
-	cmd := &cobra.Command{
-		Use:           "mkad",
-		Short:         "MACsec key agreement daemon",
-		Long:          "mkad secures the Ethernet links that its configuration names, until it is ended by SIGTERM or SIGINT.\nSIGHUP has it read the configuration and the CAK files again.\n\nExit status: 0 ended, or nothing wrong with --check; 1 could not run; 2 bad command line or configuration.",
-		Args:          cobra.NoArgs,
-		Version:       version(),
-		SilenceErrors: true,
-		SilenceUsage:  true,
-		RunE: func(*cobra.Command, []string) error {
-			if err := hideMemory(); err != nil {
-				return err
-			}
-			if check {
-				return checkConfig(path, stdout, stderr)
-			}
-			return serve(path, stderr)
-		},
-	}
-	cmd.Flags().StringVar(&path, "config", "/etc/mkad/mkad.toml", "configuration `file`")
-	cmd.Flags().BoolVar(&check, "check", false, "validate configuration and CAK files, list every problem, and exit")
+	cmd := command(stdout, stderr)
 	cmd.SetArgs(args)
 	cmd.SetOut(stdout)
 	cmd.SetErr(stderr)
@@ -73,7 +55,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	case !started:
 		fmt.Fprintf(stderr, "mkad: %v\ntry: mkad --help\n", err)
 		return exitUsage
-	case errors.Is(err, errBadConfig), errors.Is(err, errChecked):
+	case errors.Is(err, errBadConfig), errors.Is(err, errChecked), errors.Is(err, errDiffAlone):
 		fmt.Fprintln(stderr, "mkad:", err)
 		return exitUsage
 	}
@@ -84,7 +66,46 @@ func run(args []string, stdout, stderr io.Writer) int {
 	return exitFailed
 }
 
+// command is the command line.
+func command(stdout, stderr io.Writer) *cobra.Command {
+	var path string
+	var check, diff bool
+	cmd := &cobra.Command{
+		Use:   "mkad",
+		Short: "MACsec key agreement daemon",
+		Long: "mkad secures the Ethernet links that its configuration names, until it is ended by SIGTERM or SIGINT.\n" +
+			"SIGHUP has it read the configuration and the CAK files again.\n\n" +
+			"Exit status: 0 ended, or nothing wrong with --check; 1 could not run; 2 bad command line or configuration.",
+		Args:          cobra.NoArgs,
+		Version:       version(),
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		RunE: func(*cobra.Command, []string) error {
+			if err := hideMemory(); err != nil {
+				return err
+			}
+			switch {
+			case check:
+				return checkConfig(path, diff, stdout, stderr)
+			case diff:
+				return errDiffAlone
+			}
+			return serve(path, stderr)
+		},
+	}
+	cmd.Flags().StringVar(&path, "config", "/etc/mkad/mkad.toml", "configuration `file`")
+	cmd.Flags().BoolVar(&check, "check", false, "validate configuration and CAK files, list every problem, and exit")
+	cmd.Flags().BoolVar(&diff, "diff", false, "with --check: also say what a reload of the running mkad would touch and cut")
+	return cmd
+}
+
+// release is the version of a package, set when it is built.
+var release string
+
 func version() string {
+	if release != "" {
+		return release
+	}
 	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
 		return info.Main.Version
 	}
@@ -92,7 +113,7 @@ func version() string {
 }
 
 // checkConfig is --check: every problem, errors and warnings, and what the host has to say to the ports.
-func checkConfig(path string, stdout, stderr io.Writer) error {
+func checkConfig(path string, diff bool, stdout, stderr io.Writer) error {
 	cfg, problems := config.Load(path)
 	if cfg != nil {
 		problems = append(problems, mkad.CheckKeys(cfg)...)
@@ -106,6 +127,9 @@ func checkConfig(path string, stdout, stderr io.Writer) error {
 		return errChecked
 	}
 	fmt.Fprintf(stdout, "%s: good, %s\n", path, portCount(len(cfg.Ports)))
+	if diff {
+		return printPlan(cfg, path, stdout)
+	}
 	return nil
 }
 
@@ -147,6 +171,7 @@ func serve(path string, stderr io.Writer) error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
 	go reloadOnHangup(ctx, d, log)
+	go feedWatchdog(ctx, d, log)
 	err := d.Run(ctx)
 	notify(log, daemon.SdNotifyStopping)
 	return err
@@ -169,9 +194,48 @@ func reloadOnHangup(ctx context.Context, d *mkad.Daemon, log *slog.Logger) {
 		case <-ctx.Done():
 			return
 		case <-hangups:
-			if err := d.Reload(); err != nil {
-				log.Error("reload refused; what was running goes on", "error", err)
-			}
+			reload(d, log)
+		}
+	}
+}
+
+// reload reads the files again, and tells the service manager what came of it.
+func reload(d *mkad.Daemon, log *slog.Logger) {
+	err := d.Reload()
+	if err == nil {
+		notify(log, "STATUS=")
+		return
+	}
+	log.Error("reload refused; what was running goes on", "error", err)
+	first, _, _ := strings.Cut(err.Error(), "\n")
+	notify(log, "STATUS=reload refused: "+first)
+}
+
+// feedWatchdog tells the service manager, where it wants to know, that every port's goroutine is alive. One that is stuck
+// leaves it hungry, and mkad is started again.
+func feedWatchdog(ctx context.Context, d *mkad.Daemon, log *slog.Logger) {
+	hunger, err := daemon.SdWatchdogEnabled(false)
+	if err != nil || hunger == 0 {
+		return
+	}
+	meals := time.NewTicker(hunger / 3)
+	defer meals.Stop()
+	for {
+		alive, stop := context.WithTimeout(ctx, hunger/3)
+		err := d.Alive(alive)
+		stop()
+		switch {
+		case ctx.Err() != nil:
+			return
+		case err != nil:
+			log.Error("the watchdog is not fed", "error", err)
+		default:
+			notify(log, daemon.SdNotifyWatchdog)
+		}
+		select {
+		case <-meals.C:
+		case <-ctx.Done():
+			return
 		}
 	}
 }

@@ -40,6 +40,7 @@ type Daemon struct {
 	Metrics   string     // host:port to serve metrics on; "" for no listener
 	LogLevel  slog.Level // least level that is logged
 	LogFormat LogFormat
+	Ready     Ready // when the service manager is told that mkad is ready
 }
 
 // A Port is a [[port]] table: one link that mkad secures. It is plain data.
@@ -86,6 +87,15 @@ type LogFormat string
 const (
 	LogText LogFormat = "text"
 	LogJSON LogFormat = "json"
+)
+
+// Ready says when mkad is ready, as a service manager and what waits for it see it.
+type Ready string
+
+// When that may be.
+const (
+	ReadyListening Ready = "listening" // the control socket answers, and every lower device is closed that is to be
+	ReadySecured   Ready = "secured"   // and every port has been secured
 )
 
 // Backends are the names of the SecYs among which a port may choose; "auto" leaves the choice to mkad.
@@ -156,6 +166,7 @@ func defaultDaemon() Daemon {
 		State:     "/run/mkad/state",
 		LogLevel:  slog.LevelInfo,
 		LogFormat: LogText,
+		Ready:     ReadyListening,
 	}
 }
 

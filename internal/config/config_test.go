@@ -42,6 +42,7 @@ func TestDefaultsAreThoseOfTheDesign(t *testing.T) {
 			State:     "/run/mkad/state",
 			LogLevel:  slog.LevelInfo,
 			LogFormat: "text",
+			Ready:     "listening",
 		},
 		Ports: []Port{{
 			Interface:         "eth1",
@@ -80,6 +81,7 @@ func TestEveryKeyIsRead(t *testing.T) {
 			Metrics:   "[::1]:9725",
 			LogLevel:  slog.LevelDebug,
 			LogFormat: LogJSON,
+			Ready:     ReadySecured,
 		},
 		Ports: []Port{{
 			Interface:         "eth1",

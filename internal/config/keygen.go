@@ -8,6 +8,8 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
+	"syscall"
 )
 
 // keyFileHead begins every file that GenerateKey makes.
@@ -41,8 +43,9 @@ func appendHex(text []byte, name string, octets []byte) []byte {
 	return append(text, "\"\n"...)
 }
 
-// WriteKeyFile writes a new file with mode 0600 and brings it to disk. It never touches a file that exists: the error
-// is then fs.ErrExist. data stays the caller's.
+// WriteKeyFile writes a new file with mode 0600 and brings it to disk. What root writes belongs to whom the directory does:
+// to the user that the service runs as, or to root. It never touches a file that exists: the error is then fs.ErrExist.
+// data stays the caller's.
 func WriteKeyFile(path string, data []byte) error {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if errors.Is(err, fs.ErrExist) {
@@ -52,9 +55,22 @@ func WriteKeyFile(path string, data []byte) error {
 		return fmt.Errorf("write CAK file: %w", err)
 	}
 	_, err = f.Write(data)
-	if err = cmp.Or(err, f.Sync(), f.Close()); err != nil {
+	if err = cmp.Or(err, inherit(f, filepath.Dir(path)), f.Sync(), f.Close()); err != nil {
 		os.Remove(path)
 		return fmt.Errorf("write CAK file: %w; make room for it, or name another place", err)
 	}
 	return nil
+}
+
+// inherit gives a file of root to the owner of its directory.
+func inherit(f *os.File, dir string) error {
+	info, err := os.Stat(dir)
+	if err != nil || os.Geteuid() != 0 {
+		return err
+	}
+	owner := info.Sys().(*syscall.Stat_t)
+	if owner.Uid == 0 {
+		return nil
+	}
+	return f.Chown(int(owner.Uid), int(owner.Gid))
 }

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"os/user"
+	"strconv"
 	"sync"
 	"syscall"
 	"time"
@@ -41,7 +43,8 @@ type Key struct {
 // LoadKeys reads a CAK file, in the order of the file: at least one key, at most MaxKeys. All problems are returned;
 // there are no keys when there is an error among them. No problem shows anything of the file but line numbers.
 //
-// The file must be a regular one, belong to root or to the user who runs, and give nobody else any permission. The
+// The file must be a regular one, belong to root, to the user mkad or to the user who runs, and give nobody else any
+// permission. The
 // octets read from it are wiped before LoadKeys returns.
 func LoadKeys(path string) ([]Key, Problems) {
 	data, problems := keyRule.readFile(path)
@@ -60,7 +63,18 @@ var keyRule = fileRule{
 
 func checkOwnership(info fs.FileInfo) (what, remedy string) {
 	owner := info.Sys().(*syscall.Stat_t).Uid
+	if isServiceUser(owner) {
+		owner = 0
+	}
 	return ownershipFault(info.Mode(), owner, uint32(os.Geteuid()))
+}
+
+// serviceUser is the user that a service unit runs mkad as, to whom its keys belong; root, who checks them, trusts it.
+const serviceUser = "mkad"
+
+func isServiceUser(uid uint32) bool {
+	u, err := user.Lookup(serviceUser)
+	return err == nil && u.Uid == strconv.FormatUint(uint64(uid), 10)
 }
 
 // ownershipFault says why a file with that mode and owner cannot keep a key, "" when it can.

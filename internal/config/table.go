@@ -18,7 +18,7 @@ type shape struct {
 // The shapes of a configuration, and that of a CAK file for those who mistake one for the other.
 var (
 	topShape    = shape{"", "the top level", []string{"daemon", "port"}}
-	daemonShape = shape{"daemon", "[daemon]", []string{"control", "state", "metrics", "log_level", "log_format"}}
+	daemonShape = shape{"daemon", "[daemon]", []string{"control", "state", "metrics", "log_level", "log_format", "notify_ready"}}
 	portShape   = shape{"port", "[[port]]", []string{"interface", "controlled", "keys", "backend", "cipher_suites",
 		"confidentiality", "policy", "uncontrolled", "bypass", "on_unsecured", "key_server_priority", "port_id", "send_sci",
 		"replay_protect", "replay_window", "sak_lifetime", "delay_protect", "eapol_destination", "eapol_accept",
@@ -28,7 +28,7 @@ var (
 )
 
 // maxNamed is how many names a problem lists and is still one clear line.
-const maxNamed = 5
+const maxNamed = 6
 
 // remedyFor says what to write instead of a key that the shape does not have.
 func (s shape) remedyFor(key string) string {
@@ -236,4 +236,13 @@ func set[T comparable](
 		}
 	}
 	return list, ok
+}
+
+// Keys lists the keys that each table of a configuration may have, by the table as it is written.
+func Keys() map[string][]string {
+	keys := map[string][]string{}
+	for _, s := range []shape{daemonShape, portShape} {
+		keys[s.where] = slices.Sorted(slices.Values(s.keys))
+	}
+	return keys
 }

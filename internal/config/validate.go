@@ -58,6 +58,7 @@ func (t *table) daemon() Daemon {
 	dt.metrics(&d.Metrics)
 	dt.logLevel(&d.LogLevel)
 	choice(dt, "log_format", &d.LogFormat, LogText, LogJSON)
+	choice(dt, "notify_ready", &d.Ready, ReadyListening, ReadySecured)
 	return d
 }
 

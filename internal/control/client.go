@@ -61,9 +61,29 @@ func (c *Client) Counters(ctx context.Context, ports ...string) (CountersDocumen
 	return d, err
 }
 
+// Explain asks why the named ports are not secured; without names, all.
+func (c *Client) Explain(ctx context.Context, ports ...string) (ExplainDocument, error) {
+	var d ExplainDocument
+	err := c.ask(ctx, http.MethodGet, "/v1/explain"+query(ports), &d)
+	if err == nil {
+		err = checkVersion(d.Version)
+	}
+	return d, err
+}
+
 // Rekey has a new SAK made for a port. It returns when the daemon has begun.
 func (c *Client) Rekey(ctx context.Context, port string) error {
 	return c.ask(ctx, http.MethodPost, "/v1/ports/"+url.PathEscape(port)+"/rekey", &struct{}{})
+}
+
+// Plan asks what a reload would do now.
+func (c *Client) Plan(ctx context.Context) (PlanDocument, error) {
+	var d PlanDocument
+	err := c.ask(ctx, http.MethodGet, "/v1/plan", &d)
+	if err == nil {
+		err = checkVersion(d.Version)
+	}
+	return d, err
 }
 
 // Reload has the configuration read again.

@@ -3,6 +3,8 @@
 //
 //	GET  /v1/status?port=eth1          Document; without port, or with several, those ports
 //	GET  /v1/counters?port=eth1        CountersDocument
+//	GET  /v1/explain?port=eth1         ExplainDocument
+//	GET  /v1/plan                      PlanDocument: what a reload would do
 //	GET  /v1/events                    Events as they happen, one JSON object a line, until either side hangs up
 //	POST /v1/ports/{port}/rekey        a new SAK; {} when it is on its way
 //	POST /v1/reload                    the configuration is read again; {} when it is in use

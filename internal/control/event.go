@@ -17,7 +17,8 @@ type Event struct {
 	Peer   string    `json:"peer,omitempty"`   // SCI of the peer that it concerns, 16 hexadecimal digits
 	KI     string    `json:"ki,omitempty"`     // of the SAK that it concerns, 32 hexadecimal digits
 	Reason string    `json:"reason,omitempty"` // why it happened, for people
-	Detail string    `json:"detail,omitempty"` // EventState: the State that the port is in now; else more, for people
+	Detail string    `json:"detail,omitempty"` // more, for people
+	State  State     `json:"state,omitempty"`  // EventState: the State that the port is in now
 	Was    State     `json:"was,omitempty"`    // EventState: the State before it; "" for the first
 	Missed uint64    `json:"missed,omitempty"` // EventMissed: how many
 }
@@ -43,20 +44,16 @@ func (e Event) MarshalJSON() ([]byte, error) {
 // String is the event as one line for people, without its end; that of EventState has state=… and was=…. Text that came
 // from elsewhere is quoted, so that no control character reaches a terminal.
 func (e Event) String() string {
-	state, detail := "", e.Detail
-	if e.Event == EventState {
-		state, detail = e.Detail, ""
-	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s %s %s", wireTime(e.Time).Format("2006-01-02T15:04:05.000Z07:00"), dash(e.Port), e.Event)
 	for _, f := range [...]struct{ name, value string }{
-		{"state", state}, {"was", string(e.Was)}, {"ckn", e.CKN}, {"peer", e.Peer}, {"ki", e.KI},
+		{"state", string(e.State)}, {"was", string(e.Was)}, {"ckn", e.CKN}, {"peer", e.Peer}, {"ki", e.KI},
 	} {
 		if f.value != "" {
 			fmt.Fprintf(&b, " %s=%s", f.name, f.value)
 		}
 	}
-	for _, f := range [...]struct{ name, value string }{{"reason", e.Reason}, {"detail", detail}} {
+	for _, f := range [...]struct{ name, value string }{{"reason", e.Reason}, {"detail", e.Detail}} {
 		if f.value != "" {
 			fmt.Fprintf(&b, " %s=%q", f.name, f.value)
 		}

@@ -114,6 +114,13 @@ func share(path, group string) error {
 	if !ok {
 		return nil
 	}
+	info, err := os.Lstat(path)
+	if err != nil {
+		return err
+	}
+	if int(info.Sys().(*syscall.Stat_t).Gid) == gid { // it is ours to open, also where a sandbox forbids to give files away
+		return os.Chmod(path, 0o660)
+	}
 	if err := os.Chown(path, -1, gid); errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EINVAL) {
 		return nil
 	} else if err != nil {

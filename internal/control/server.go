@@ -22,9 +22,13 @@ type Daemon interface {
 	Status() Document
 	// Counters reads the counters of every port.
 	Counters() CountersDocument
+	// Explain says of every port why it is not secured.
+	Explain() ExplainDocument
 	// Rekey has a new SAK made for the port of that name (of its lower device or Controlled Port); UnknownPortError if
 	// there is none.
 	Rekey(port string) error
+	// Plan says what Reload would do now, and changes nothing; it fails as Reload would.
+	Plan() (PlanDocument, error)
 	// Reload reads the configuration again; an error leaves what was running untouched.
 	Reload() error
 	// Subscribe begins to collect events; the server closes the subscription.
@@ -108,6 +112,8 @@ func (s *Server) routes() http.Handler {
 	}{
 		{http.MethodGet, "/v1/status", s.status},
 		{http.MethodGet, "/v1/counters", s.counters},
+		{http.MethodGet, "/v1/explain", s.explain},
+		{http.MethodGet, "/v1/plan", s.plan},
 		{http.MethodGet, "/v1/events", s.events},
 		{http.MethodPost, "/v1/ports/{port}/rekey", s.privileged(s.rekey)},
 		{http.MethodPost, "/v1/reload", s.privileged(s.reload)},
@@ -152,7 +158,7 @@ func notAllowed(method string) handler {
 
 func notFound(_ http.ResponseWriter, r *http.Request) error {
 	return &Error{http.StatusNotFound, "there is no " + r.URL.Path,
-		"ask for /v1/status, /v1/counters, /v1/events, /v1/ports/{port}/rekey or /v1/reload"}
+		"ask for /v1/status, /v1/counters, /v1/explain, /v1/plan, /v1/events, /v1/ports/{port}/rekey or /v1/reload"}
 }
 
 func (s *Server) status(w http.ResponseWriter, r *http.Request) error {
@@ -172,6 +178,25 @@ func (s *Server) counters(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	writeJSON(w, http.StatusOK, CountersDocument{Version, ports})
+	return nil
+}
+
+func (s *Server) explain(w http.ResponseWriter, r *http.Request) error {
+	d := s.daemon.Explain()
+	ports, err := named(d.Ports, r.URL.Query()["port"])
+	if err != nil {
+		return err
+	}
+	writeJSON(w, http.StatusOK, ExplainDocument{Version, ports})
+	return nil
+}
+
+func (s *Server) plan(w http.ResponseWriter, _ *http.Request) error {
+	d, err := s.daemon.Plan()
+	if err != nil {
+		return err
+	}
+	writeJSON(w, http.StatusOK, d)
 	return nil
 }
 

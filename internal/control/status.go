@@ -41,7 +41,8 @@ type Port struct {
 	Backend         string            `json:"backend"`
 	BackendReason   string            `json:"backend_reason"`
 	State           State             `json:"state"`
-	Reason          string            `json:"reason"`   // why the state is not secured, for people
+	Cause           string            `json:"cause"`    // why the state is not secured, in one word of docs/troubleshooting.md
+	Reason          string            `json:"reason"`   // the same for people, with what to do
 	Warnings        []string          `json:"warnings"` // what somebody should look after though the port works, for people
 	Since           time.Time         `json:"since"`    // the port is in this state
 	SCI             string            `json:"sci"`

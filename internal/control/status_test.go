@@ -19,6 +19,7 @@ const statusExample = `{
       "backend": "kernel",
       "backend_reason": "",
       "state": "secured",
+      "cause": "",
       "reason": "",
       "warnings": [
         "the last key ends at 2026-12-02T00:00:00Z, in 24 hours; add a [[key]] to /etc/mkad/keys/eth1.toml"
@@ -114,15 +115,15 @@ func TestEmptyListsAndObjectsStayInJSON(t *testing.T) {
 	}{
 		{"no port", control.Document{Version: 1}, `{"version":1,"ports":[]}`},
 		{"bare port", control.Port{}, `{"interface":"","controlled":"","backend":"","backend_reason":"","state":"",` +
-			`"reason":"","warnings":[],"since":"0001-01-01T00:00:00Z","sci":"","cipher_suite":"","confidentiality":"",` +
+			`"cause":"","reason":"","warnings":[],"since":"0001-01-01T00:00:00Z","sci":"","cipher_suite":"","confidentiality":"",` +
 			`"key_server":false,"principal_ckn":"","participants":[],"tx":{"an":0,"next_pn":0,"ki":"",` +
 			`"headroom":0,"exhausted_in_s":0},"rx":[],"rekeys":0,"counters":{}}`},
 		{"bare participant", control.Participant{}, `{"ckn":"","role":"","state":"","start":"","end":"","mi":"",` +
 			`"mn":0,"mka_version":0,"suspended_ms":0,"peers":[]}`},
 		{"no counters", control.CountersDocument{Version: 1}, `{"version":1,"ports":[]}`},
 		{"bare counters", control.PortCounters{}, `{"interface":"","controlled":"","secy":{},"mka":{}}`},
-		{"event of a state", control.Event{Event: control.EventState, Detail: "down", Was: control.Secured},
-			`{"time":"0001-01-01T00:00:00Z","event":"state","detail":"down","was":"secured"}`},
+		{"event of a state", control.Event{Event: control.EventState, State: "down", Was: control.Secured},
+			`{"time":"0001-01-01T00:00:00Z","event":"state","state":"down","was":"secured"}`},
 		{"bare event", control.Event{Event: "started"}, `{"time":"0001-01-01T00:00:00Z","event":"started"}`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -144,9 +145,9 @@ func TestEventPrintsAsOneLine(t *testing.T) {
 		{"full", control.Event{Time: at, Port: "eth1", Event: "sak-installed", CKN: "0001", Peer: "525400ddeeff0001",
 			KI: "0a", Reason: "timer"},
 			`2026-12-01T00:00:00.000Z eth1 sak-installed ckn=0001 peer=525400ddeeff0001 ki=0a reason="timer"`},
-		{"state", control.Event{Time: at, Port: "eth1", Event: control.EventState, Detail: "down", Was: control.Secured,
+		{"state", control.Event{Time: at, Port: "eth1", Event: control.EventState, State: "down", Was: control.Secured,
 			Reason: "eth1 is down"}, `2026-12-01T00:00:00.000Z eth1 state state=down was=secured reason="eth1 is down"`},
-		{"first state", control.Event{Time: at, Port: "eth1", Event: control.EventState, Detail: "pending"},
+		{"first state", control.Event{Time: at, Port: "eth1", Event: control.EventState, State: "pending"},
 			`2026-12-01T00:00:00.000Z eth1 state state=pending`},
 		{"of the daemon", control.Event{Time: at, Event: "reloaded"}, `2026-12-01T00:00:00.000Z - reloaded`},
 		{"missed", control.Event{Time: at, Event: control.EventMissed, Missed: 12},

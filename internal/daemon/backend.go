@@ -37,7 +37,7 @@ func kernelOffer(p config.Port, lower int, b offload.Backend) offload.Offer {
 	o := offload.Offer{Backend: b}
 	found := kernel.Probe(nil, lower, offloads[b])
 	if found.Available != nil {
-		o.Why = found.Available.Error()
+		o.Why, o.Err = found.Available.Error(), found.Available
 		return o
 	}
 	o.Available, o.Suites, o.Capability = true, found.Suites, found.Capability

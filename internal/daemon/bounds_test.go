@@ -20,7 +20,7 @@ type besieged struct {
 
 func newBesieged() *besieged {
 	b := &besieged{now: mka.Time(time.Hour)}
-	b.port.d = &Daemon{opts: Options{Now: func() mka.Time { return b.now }}}
+	b.port.d = &Daemon{opts: Options{Now: func() mka.Time { return b.now }, Clock: wallClock{}}}
 	b.port.log = slog.New(slog.NewTextHandler(&b.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	return b
 }

@@ -152,18 +152,16 @@ func untouched(t *testing.T, l *mkadlab.Link, do func()) {
 }
 
 // statusFields are all fields of the status document.
-const statusFields = `version ports
-ports.interface ports.controlled ports.backend ports.backend_reason ports.state ports.reason ports.warnings ports.since
-ports.sci ports.cipher_suite ports.confidentiality ports.key_server ports.principal_ckn ports.participants
-ports.participants.ckn ports.participants.role ports.participants.state ports.participants.start ports.participants.end
-ports.participants.mi ports.participants.mn
-ports.participants.peers ports.participants.peers.sci ports.participants.peers.mi ports.participants.peers.mn
-ports.participants.peers.state ports.participants.peers.key_server_priority ports.participants.peers.last_seen_ms
+const statusFields = `version ports ports.interface ports.controlled ports.backend ports.backend_reason ports.state ports.cause
+ports.reason ports.warnings ports.since ports.sci ports.cipher_suite ports.confidentiality ports.key_server
+ports.principal_ckn ports.participants ports.participants.ckn ports.participants.role ports.participants.state
+ports.participants.start ports.participants.end ports.participants.mi ports.participants.mn
 ports.participants.mka_version ports.participants.suspended_ms ports.participants.peers.mka_version
-ports.participants.peers.cipher_suites ports.participants.peers.suspend_for_ms
-ports.tx ports.tx.an ports.tx.next_pn ports.tx.ki ports.tx.headroom ports.tx.exhausted_in_s
-ports.rx ports.rx.sci ports.rx.an ports.rx.lowest_pn
-ports.rekeys ports.counters`
+ports.participants.peers.cipher_suites ports.participants.peers.suspend_for_ms ports.participants.peers
+ports.participants.peers.sci ports.participants.peers.mi ports.participants.peers.mn ports.participants.peers.state
+ports.participants.peers.key_server_priority ports.participants.peers.last_seen_ms ports.tx ports.tx.an
+ports.tx.next_pn ports.tx.ki ports.tx.headroom ports.tx.exhausted_in_s ports.rx ports.rx.sci ports.rx.an
+ports.rx.lowest_pn ports.rekeys ports.counters`
 
 // secyCounters are the counters of 802.1AE-2018 10.7, as of its editions of 2006 and 2018.
 const secyCounters = `InPktsUntagged InPktsNoTag InPktsBadTag InPktsNoSA InPktsNoSAError InPktsOverrun InPktsUnchecked

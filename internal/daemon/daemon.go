@@ -24,7 +24,7 @@ type Options struct {
 	Path   string         // of the configuration, for Reload
 	Config *config.Config // as loaded from Path
 	Log    *slog.Logger
-	Ready  func() // called once the control socket answers
+	Ready  func() // called once, when mkad is ready as the configuration says
 
 	OpenSecY func(Setup) (SecY, error) // nil: OpenSecY
 	Now      func() mka.Time
@@ -96,7 +96,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 		d.log.Warn("changes of the filter are noticed late", "error", err)
 	}
 	d.serveMetrics(ctx)
-	d.opts.Ready()
+	go d.ready(ctx)
 	d.log.Info("running", "pid", os.Getpid(), "control", d.cfg.Daemon.Control, "ports", len(d.cfg.Ports))
 
 	select {
@@ -175,18 +175,9 @@ func (d *Daemon) stopPorts() {
 func (d *Daemon) Reload() error {
 	d.reload.Lock()
 	defer d.reload.Unlock()
-	cfg, problems := config.Load(d.opts.Path)
-	if errs := problems.Errors(); len(errs) > 0 {
-		return d.refusal(errs)
-	}
-	for _, p := range cfg.Ports {
-		keys, problems := config.LoadKeys(p.Keys)
-		for i := range keys { // each port reads its own
-			keys[i].CAK.Wipe()
-		}
-		if errs := problems.Errors(); len(errs) > 0 {
-			return d.refusal(errs)
-		}
+	cfg, err := d.read()
+	if err != nil {
+		return err
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -199,6 +190,24 @@ func (d *Daemon) Reload() error {
 	d.change(cfg)
 	d.log.Info("reloaded", "ports", len(cfg.Ports))
 	return nil
+}
+
+// read loads the configuration and looks at every CAK file.
+func (d *Daemon) read() (*config.Config, error) {
+	cfg, problems := config.Load(d.opts.Path)
+	if errs := problems.Errors(); len(errs) > 0 {
+		return nil, d.refusal(errs)
+	}
+	for _, p := range cfg.Ports {
+		keys, problems := config.LoadKeys(p.Keys)
+		for i := range keys { // each port reads its own
+			keys[i].CAK.Wipe()
+		}
+		if errs := problems.Errors(); len(errs) > 0 {
+			return nil, d.refusal(errs)
+		}
+	}
+	return cfg, nil
 }
 
 // maxRefusals bounds how many problems a refused reload names: one may be the cause of another.
@@ -226,7 +235,7 @@ func (d *Daemon) change(cfg *config.Config) {
 	kept := map[string]*port{}
 	for _, p := range d.ports {
 		next, found := portOf(cfg, p.cfg.Interface)
-		if found && next.Equal(p.cfg) {
+		if found && p.actionFor(next) != control.RestartPort {
 			kept[p.cfg.Interface] = p
 			continue
 		}
@@ -239,7 +248,7 @@ func (d *Daemon) change(cfg *config.Config) {
 		if p == nil {
 			p = d.startPort(c)
 		} else {
-			p.do(p.reloadKeys)
+			p.do(func() { p.adjustTo(c) })
 		}
 		d.ports = append(d.ports, p)
 	}

@@ -2,13 +2,12 @@ package daemon
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
-	"strings"
 	"time"
 
 	"mkad/eapol"
 	"mkad/internal/control"
+	"mkad/internal/explain"
 	"mkad/mka"
 )
 
@@ -68,6 +67,7 @@ func (p *port) publish(e mka.Event) {
 		p.publishDiscard(e)
 		return
 	}
+	p.seen.Note(e, p.now())
 	p.learn(e)
 	level := slog.LevelDebug
 	switch e.Kind {
@@ -133,7 +133,7 @@ func (p *port) emit(e mka.Event, reason string) {
 	p.d.Publish(ce)
 }
 
-// learn keeps what may be the reason for which the port is not secured.
+// learn keeps what an event changes for the port itself.
 func (p *port) learn(e mka.Event) {
 	switch e.Kind {
 	case mka.EventSAKTransmitting:
@@ -142,40 +142,16 @@ func (p *port) learn(e mka.Event) {
 		if !e.CKN.IsZero() {
 			p.lastUsed = e.CKN
 		}
-	case mka.EventNoSuite:
-		p.suspect(noSuite(e.Reason))
-	case mka.EventNoKeyServer:
-		p.suspect(noKeyServer)
-	case mka.EventSecYFailed:
-		p.suspectRefusal(e.Reason)
-	case mka.EventPeerLive:
+	case mka.EventPeerLive, mka.EventPeerLost:
 		p.resift = true
-	case mka.EventPeerLost:
-		p.resift = true
-		p.suspect(fmt.Sprintf("peer %s lost: %s", e.Peer, e.Reason))
 	}
 }
-
-// suspectRefusal suspects the first of the orders that were refused at about one time: the others may need what it did
-// not make.
-func (p *port) suspectRefusal(reason string) {
-	const refused = "the SecY refused a key: "
-	if strings.HasPrefix(p.hint, refused) && p.now() < p.hintAt.Add(time.Second) {
-		return
-	}
-	p.suspect(refused + reason)
-}
-
-func (p *port) suspect(why string) { p.hint, p.hintAt = why, p.now() }
 
 // publishDiscard logs a discarded frame with its likely cause, once a minute for each reason.
 func (p *port) publishDiscard(e mka.Event) {
+	p.seen.Note(e, p.now())
 	if e.Discard == eapol.DiscardNotMKA {
 		return // EAP and announcements are for others
-	}
-	cause := p.cause(e)
-	if cause != "" {
-		p.suspect(cause)
 	}
 	suppressed, ok := p.told.allow(e.Discard, p.now())
 	if !ok {
@@ -189,31 +165,9 @@ func (p *port) publishDiscard(e mka.Event) {
 	if !e.CKN.IsZero() {
 		a = append(a, slog.String("ckn", e.CKN.String()))
 	}
-	if cause != "" {
-		a = append(a, slog.String("cause", cause))
+	if cause := explain.Discarded(e, p.evidence()).Reason(); cause != "" {
+		a = append(a, slog.String("why", cause))
 	}
 	p.log.LogAttrs(context.Background(), level, "MKPDU discarded", more(a, suppressed)...)
 	p.emit(e, e.Discard.String())
-}
-
-// cause says in words what a discard most likely means; empty: nothing that a person could act on.
-func (p *port) cause(e mka.Event) string {
-	switch e.Discard {
-	case eapol.DiscardUnknownCKN:
-		return fmt.Sprintf("%s uses CKN %s, which is not among the valid keys in %s; use one CKN on both sides", e.MAC, e.CKN,
-			p.cfg.Keys)
-	case eapol.DiscardICV:
-		return fmt.Sprintf("%s has CKN %s with another CAK; use one CAK on both sides", e.MAC, e.CKN)
-	case eapol.DiscardOwnSCI:
-		return "our own MKPDUs come back, or another station has our MAC address; look for a loop"
-	case eapol.DiscardSAKPolicy:
-		return fmt.Sprintf("key server %s %s; change cipher_suites or confidentiality on one side", e.Peer, e.Reason)
-	case eapol.DiscardSAKUnwrap:
-		return fmt.Sprintf("the SAK of key server %s does not unwrap", e.Peer)
-	case eapol.DiscardTooManyPeers:
-		return "more members than this port can keep"
-	case eapol.DiscardAlgorithmAgility:
-		return fmt.Sprintf("%s uses an unknown MKA algorithm", e.MAC)
-	}
-	return ""
 }

@@ -266,13 +266,3 @@ func (p *port) principal() (ckn keyderive.CKN) {
 	}
 	return ckn
 }
-
-// anyValid reports whether the port has a key that may be used.
-func (p *port) anyValid() bool {
-	for _, is := range p.given {
-		if !is.Standby {
-			return true
-		}
-	}
-	return false
-}

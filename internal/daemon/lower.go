@@ -28,7 +28,7 @@ func (p *port) follow(link linkwatch.Link) {
 		if before.Exists || p.state == "" {
 			p.log.Warn("lower device does not exist; waiting for it")
 		}
-		p.failure = ""
+		p.failure = nil
 		p.closeRenamed(before)
 		p.detach()
 	case p.kay == nil || link.Life != p.life || link.MAC != before.MAC:
@@ -43,6 +43,8 @@ func (p *port) follow(link linkwatch.Link) {
 func (p *port) followCarrier(before linkwatch.Link) {
 	if p.link.Carrier && (!before.Carrier || before.Life != p.link.Life) {
 		p.carrierSince, p.secured = p.now(), false
+		traits, _ := linkwatch.TraitsOf(p.link.Name, p.link.Index) // what cannot be counted speaks for nothing
+		p.framesBefore = traits.Received
 	}
 	p.step(mka.LinkChanged{Up: p.link.Carrier})
 }
@@ -64,7 +66,7 @@ func (p *port) adjust(before linkwatch.Link) {
 // attach begins to serve the lower device: closed before anything is sent on it.
 func (p *port) attach() {
 	p.detach()
-	p.failure = ""
+	p.failure = nil
 	if !p.link.Exists {
 		return
 	}
@@ -73,7 +75,7 @@ func (p *port) attach() {
 		p.fail(err)
 		return
 	}
-	p.life = p.link.Life
+	p.life, p.failedFor = p.link.Life, ""
 	p.scheduleKeys()
 	p.resume()
 	p.passNoMore()
@@ -217,10 +219,11 @@ func (p *port) closeSecY(keep bool) {
 // fail notes why the port cannot be served. It is tried again, and at every change of the device.
 func (p *port) fail(err error) {
 	p.detach()
-	if p.failure != err.Error() {
+	if text := err.Error(); text != p.failedFor {
 		p.log.Error("cannot serve the port", "error", err)
+		p.failedFor = text
 	}
-	p.failure = err.Error()
+	p.failure = err
 	p.retryAt = p.now().Add(retryTime)
 }
 

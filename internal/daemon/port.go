@@ -10,6 +10,7 @@ import (
 
 	"mkad/internal/config"
 	"mkad/internal/control"
+	"mkad/internal/explain"
 	"mkad/internal/filter"
 	linkwatch "mkad/internal/port"
 	"mkad/mka"
@@ -60,7 +61,9 @@ type port struct {
 	carrierSince mka.Time
 	lookAt       mka.Time // when to look at the carrier; never after lookUntil
 	lookUntil    mka.Time
-	failure      string // why the port cannot be served; empty: it can
+	framesBefore uint64 // frames on the lower device when the carrier came
+	failure      error  // why the port cannot be served; nil: it can
+	failedFor    string // what was logged of it, until the port is served again
 	retryAt      mka.Time
 
 	offers     []offload.Offer // what there is for the device
@@ -88,11 +91,13 @@ type port struct {
 	state     control.State
 	since     time.Time
 	secured   bool // ever since the carrier came
-	hint      string
-	hintAt    mka.Time
+	seen      explain.Seen
+	verdict   explain.Verdict // as last told
+	verdictAt mka.Time
+	causes    causesTold
 	told      throttle
 	often     rate
-	sendError bool
+	sendError error // of the last MKPDU
 }
 
 func (d *Daemon) startPort(cfg config.Port) *port {
@@ -173,8 +178,7 @@ func (p *port) run(links <-chan linkwatch.Link, unfollow func()) {
 		case r := <-p.secYReports():
 			p.step(mka.SecYReported{Report: r})
 		case <-p.secYDone():
-			err := p.secY.Err()
-			p.fail(err)
+			p.fail(fmt.Errorf("%w (%w)", p.secY.Err(), explain.ErrDeviceTaken))
 			p.closeSecY(true)
 		case <-timer.C:
 		}
@@ -202,7 +206,7 @@ func (p *port) now() mka.Time { return p.d.opts.Now() }
 // settle does what is due and brings the state up to date.
 func (p *port) settle() {
 	now := p.now()
-	if p.failure != "" && now >= p.retryAt {
+	if p.failure != nil && now >= p.retryAt {
 		p.attach()
 	}
 	if now >= p.keysAt {
@@ -251,7 +255,7 @@ func (p *port) sift() {
 // wait is how long there is nothing to do.
 func (p *port) wait() time.Duration {
 	at := p.keysAt
-	if p.failure != "" {
+	if p.failure != nil {
 		at = min(at, p.retryAt)
 	}
 	if p.kay != nil {
@@ -301,7 +305,7 @@ func (p *port) carryOut() {
 	}
 	var reports []secy.Report
 	for _, op := range p.out.Ops {
-		p.log.Debug("secy", "op", op)
+		p.log.Debug("secy", "op", op.String())
 		if op.Kind == secy.OpControlledPort && !op.Enabled {
 			p.enable(false) // before: hardware may pass in clear what it has no key for
 		}
@@ -344,10 +348,10 @@ func configures(op secy.Op) bool { return op.Kind == secy.OpConfigure }
 // send sends an MKPDU. One that is lost is followed by another; what fails is said once, until it works again.
 func (p *port) send(frame []byte) {
 	err := p.socket.write(frame)
-	if err != nil && !p.sendError {
+	if err != nil && p.sendError == nil {
 		p.log.Warn("cannot send MKPDU", "error", err)
 	}
-	p.sendError = err != nil
+	p.sendError = err
 }
 
 // sampleForAnswer is samplePNs for an MKPDU that goes out because of one that comes in: with delay protection, the older the

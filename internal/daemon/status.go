@@ -1,22 +1,19 @@
 package daemon
 
 import (
-	"fmt"
 	"reflect"
 	"time"
 
 	"mkad/eapol"
 	"mkad/internal/control"
+	"mkad/internal/explain"
 	"mkad/mka"
 	"mkad/secy"
 )
 
-// hintTime is how long a suspected reason counts: some hellos.
-const hintTime = 15 * time.Second
-
 // updateState notes a change of state, and tells it.
 func (p *port) updateState() {
-	if !p.known && p.failure == "" {
+	if !p.known && p.failure == nil {
 		return // the device has not been looked up yet
 	}
 	if p.kay != nil && p.kay.Secured() {
@@ -24,19 +21,22 @@ func (p *port) updateState() {
 	}
 	state := p.currentState()
 	if state == p.state {
+		p.reconsider()
 		return
 	}
 	before := p.state
 	p.state, p.since = state, time.Now()
-	reason := p.reason()
-	p.log.Info("state", "state", state, "was", before, "reason", reason)
-	p.d.Publish(control.Event{Time: p.since, Port: p.cfg.Interface, Event: control.EventState, Reason: reason, Detail: string(state),
+	p.verdict, p.verdictAt = explain.Explain(p.evidence()), p.now()
+	p.causes.allow(p.verdict.Cause, p.now()) // it is told here
+	reason := p.verdict.Reason()
+	p.log.Info("state", "state", state, "was", before, "cause", p.verdict.Cause, "reason", reason)
+	p.d.Publish(control.Event{Time: p.since, Port: p.cfg.Interface, Event: control.EventState, Reason: reason, State: state,
 		Was: before})
 }
 
 func (p *port) currentState() control.State {
 	switch {
-	case p.failure != "":
+	case p.failure != nil:
 		return control.Failed
 	case p.kay == nil, !p.link.Carrier:
 		return control.Down
@@ -50,73 +50,13 @@ func (p *port) currentState() control.State {
 	return control.Blocked
 }
 
-// reason says why the port is not secured, with what to do; empty when it is.
-func (p *port) reason() string {
-	switch {
-	case p.state == control.Secured:
-		return ""
-	case p.failure != "":
-		return p.failure
-	case !p.link.Exists:
-		return fmt.Sprintf("%s does not exist; it is used as soon as it appears", p.cfg.Interface)
-	case !p.link.Up:
-		return fmt.Sprintf("%s is down; ip link set %s up", p.cfg.Interface, p.cfg.Interface)
-	case !p.link.Carrier:
-		return fmt.Sprintf("%s has no carrier; look at the cable and the other side", p.cfg.Interface)
-	case p.keyProblem != "" && len(p.keys) == 0:
-		return p.keyProblem
-	case !p.anyValid():
-		return fmt.Sprintf("no key in %s is valid now", p.cfg.Keys)
-	case p.hint != "" && p.now() < p.hintAt.Add(hintTime):
-		return p.hint
-	}
-	return p.unheard()
-}
-
-// noKeyServer is what to do when all are key server never.
-const noKeyServer = "nobody may be key server: all sides have key_server_priority 255; lower it on one, or set " +
-	"allow_priority_255 on all"
-
-// noSuite explains that no cipher suite suits all, by what each side has.
-func noSuite(sides string) string {
-	return "no cipher suite suits all: " + sides + "; change cipher_suites on one side"
-}
-
-// unheard tells how far MKA has come when nothing is known to be wrong.
-func (p *port) unheard() string {
-	heard, live, served := 0, 0, false
-	s := p.kay.Status(p.now())
-	for _, part := range s.Participants {
-		served = served || part.KeyServer != 0
-		for _, q := range part.Peers {
-			heard++
-			if q.Live {
-				live++
-			}
-		}
-	}
-	switch {
-	case heard == 0 && p.state == control.Pending:
-		return "no peer has been heard yet"
-	case heard == 0:
-		return fmt.Sprintf("nothing is heard on %s; is MKA running on the other side, and do all bridges between let %s pass?",
-			p.cfg.Interface, p.cfg.EAPOLDestination)
-	case live == 0:
-		return "a peer is heard that does not list us; it does not hear us, or has not answered yet"
-	case !served:
-		return noKeyServer
-	case s.NoSuite != "":
-		return noSuite(s.NoSuite)
-	}
-	return "a peer is live; the SAK is not in service yet"
-}
-
 // document is the port's part of the status document.
 func (p *port) document() control.Port {
+	verdict := explain.Explain(p.evidence())
 	doc := control.Port{Interface: p.cfg.Interface, Controlled: p.cfg.Controlled, State: p.state, Since: p.since,
-		Reason: p.reason()}
+		Cause: string(verdict.Cause), Reason: verdict.Reason()}
 	if p.state == "" { // asked before the device was looked up
-		doc.State, doc.Reason = control.Down, "starting"
+		doc.State = control.Down
 	}
 	if p.secY != nil {
 		doc.Backend, doc.BackendReason = p.choice.Backend.String(), p.choice.Reason

@@ -17,11 +17,12 @@ import (
 type Daemon struct {
 	control.Feed
 	RekeyErr  error // of Rekey for a port that there is
-	ReloadErr error
+	ReloadErr error // of Plan, too
 
 	mu       sync.Mutex
 	status   control.Document
 	counters control.CountersDocument
+	explain  control.ExplainDocument
 	rekeyed  []string
 	reloads  int
 }
@@ -38,6 +39,20 @@ func (d *Daemon) SetCounters(ports ...control.PortCounters) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.counters = control.CountersDocument{Version: control.Version, Ports: ports}
+}
+
+// SetExplanations replaces the ports of the explain document.
+func (d *Daemon) SetExplanations(ports ...control.Explanation) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.explain = control.ExplainDocument{Version: control.Version, Ports: ports}
+}
+
+// Explain gives what SetExplanations was given.
+func (d *Daemon) Explain() control.ExplainDocument {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.explain
 }
 
 // Status gives what SetPorts was given.
@@ -67,6 +82,13 @@ func (d *Daemon) Rekey(port string) error {
 	}
 	d.rekeyed = append(d.rekeyed, port)
 	return d.RekeyErr
+}
+
+// Plan is an empty one, or fails as Reload does.
+func (d *Daemon) Plan() (control.PlanDocument, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return control.PlanDocument{Version: control.Version}, d.ReloadErr
 }
 
 // Reload counts.

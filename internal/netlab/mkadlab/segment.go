@@ -116,6 +116,9 @@ func (s *Segment) Secure(ctx context.Context) error {
 	return s.Each(s.Members, func(h *Host) error { return h.WaitFor(ctx, control.Secured) })
 }
 
+// Fabric is the namespace of the switch, a bridge called "switch" with ports called port1, port2 and so on.
+func (s *Segment) Fabric() *netlab.Namespace { return s.fabric }
+
 // Close stops whatever runs in the hosts, and removes hosts, switch and files.
 func (s *Segment) Close() error {
 	err := s.Each(s.Members, (*Host).Close)

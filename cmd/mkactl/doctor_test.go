@@ -1,0 +1,32 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"strings"
+	"testing"
+
+	"mkad/internal/doctor"
+)
+
+// Clause: none; design: doctor, in words and as JSON.
+func TestDoctorSaysWhatIsMissing(t *testing.T) {
+	examine := func(args ...string) string {
+		var stdout bytes.Buffer
+		tool := tool{stdout: &stdout, stderr: &stdout,
+			look: func() doctor.Facts { return doctor.Facts{Kernel: "6.12", TUN: errors.New("no node")} }}
+		if exit := tool.run(append([]string{"doctor"}, args...)); exit != exitDone {
+			t.Errorf("exit status %d", exit)
+		}
+		return stdout.String()
+	}
+	if out := examine(); !strings.HasPrefix(out, "Linux 6.12\n") || !strings.Contains(out, "user-space SecY: missing\n") ||
+		!strings.Contains(out, "  try          modprobe tun") {
+		t.Errorf("output is\n%s", out)
+	}
+	var r doctor.Report
+	if err := json.Unmarshal([]byte(examine("--json")), &r); err != nil || len(r.Findings) < 6 || r.Version != 1 {
+		t.Errorf("report is %+v (%v)", r, err)
+	}
+}

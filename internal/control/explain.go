@@ -1,0 +1,40 @@
+package control
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// An ExplainDocument says of every port why it is not secured.
+type ExplainDocument struct {
+	Version int           `json:"version"`
+	Ports   []Explanation `json:"ports"`
+}
+
+// An Explanation is why one port is not secured, by what it observes.
+type Explanation struct {
+	Interface  string    `json:"interface"`
+	Controlled string    `json:"controlled"`
+	State      State     `json:"state"`
+	Since      time.Time `json:"since"`
+	Cause      string    `json:"cause"`    // one word of those in docs/troubleshooting.md; "" when the port is secured
+	Reason     string    `json:"reason"`   // what is the matter, for people
+	Remedy     string    `json:"remedy"`   // what to do; "" when the reason says it, or there is nothing to do
+	Evidence   []string  `json:"evidence"` // what was observed, a line each
+}
+
+func (x Explanation) names() (lower, controlled string) { return x.Interface, x.Controlled }
+
+// MarshalJSON keeps an empty list of ports a list.
+func (d ExplainDocument) MarshalJSON() ([]byte, error) {
+	type plain ExplainDocument
+	d.Ports = listed(d.Ports)
+	return json.Marshal(plain(d))
+}
+
+// MarshalJSON keeps an empty list of evidence a list and the time in UTC.
+func (x Explanation) MarshalJSON() ([]byte, error) {
+	type plain Explanation
+	x.Since, x.Evidence = wireTime(x.Since), listed(x.Evidence)
+	return json.Marshal(plain(x))
+}

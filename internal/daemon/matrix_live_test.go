@@ -1,0 +1,144 @@
+package daemon_test
+
+import (
+	"os"
+	"strings"
+	"testing"
+
+	"mkad/internal/control"
+	"mkad/internal/netlab"
+	"mkad/internal/netlab/mkadlab"
+)
+
+// A reloading is a change of what is configured, what --check --diff says of it beforehand, and what it costs.
+type reloading struct {
+	name   string
+	daemon string // a line of [daemon]
+	port   string // lines of [[port]]
+	below  string // lines below it
+	key    string // another CAK file
+	both   bool   // of both hosts; else of the west
+	says   []string
+	cuts   bool
+}
+
+const (
+	untouchedPort = "eth1: keep, cuts nothing"
+	adjustedPort  = "eth1: adjust, cuts nothing"
+	restartedPort = "eth1: restart, cuts its traffic until its peers have agreed again"
+)
+
+// theKey is that of the matrix, otherKey another one.
+var theKey, otherKey = keyText(16, 16), strings.NewReplacer("31383f", "41484f").Replace(keyText(16, 32))
+
+var reloadings = []reloading{
+	{name: "nothing", says: []string{untouchedPort}},
+	{name: "another port", below: "[[port]]\ninterface = \"eth2\"\ncontrolled = \"sec2\"\nkeys = \"../key.toml\"",
+		says: []string{untouchedPort, "eth2: add, cuts nothing"}},
+	{name: "a port of no device", below: "[[port]]\ninterface = \"eth7\"\ncontrolled = \"sec7\"\nkeys = \"../key.toml\"",
+		says: []string{untouchedPort, "eth7: add, cuts nothing"}},
+	{name: "another key", key: theKey + otherKey, says: []string{adjustedPort, "key 41484f", ": added"}},
+	{name: "another key on both", key: theKey + otherKey, both: true, says: []string{adjustedPort, ": added"}},
+	{name: "another key in its place", key: otherKey, both: true, cuts: true,
+		says: []string{"eth1: adjust, cuts its traffic", ": added", "key 31383f", ": removed"}},
+	{name: "another CAK", key: strings.Replace(theKey, `cak = "55`, `cak = "56`, 1), both: true, cuts: true,
+		says: []string{"eth1: adjust, cuts its traffic", ": another CAK"}},
+	{name: "key_server_priority", port: "key_server_priority = 7", cuts: true, says: []string{restartedPort, "key_server_priority: 16 -> 7"}},
+	{name: "cipher_suites", port: `cipher_suites = ["GCM-AES-128"]`, cuts: true, says: []string{restartedPort, "cipher_suites: "}},
+	{name: "confidentiality", port: `confidentiality = "integrity-only"`, cuts: true,
+		says: []string{restartedPort, `confidentiality: "offset-0" -> "integrity-only"`}},
+	{name: "policy", port: `policy = "should-secure"`, cuts: true, says: []string{restartedPort, "policy: "}},
+	{name: "replay_window", port: "replay_window = 64", cuts: true, says: []string{restartedPort, "replay_window: 128 -> 64"}},
+	{name: "replay_protect", port: "replay_protect = false", cuts: true, says: []string{restartedPort, "replay_protect: true -> false"}},
+	{name: "sak_lifetime", port: `sak_lifetime = "1h"`, cuts: true, says: []string{restartedPort, "sak_lifetime: "}},
+	{name: "delay_protect", port: "delay_protect = true", cuts: true, says: []string{restartedPort, "delay_protect: false -> true"}},
+	{name: "send_sci", port: "send_sci = false", cuts: true, says: []string{restartedPort, "send_sci: true -> false"}},
+	{name: "eapol_destination", port: `eapol_destination = "01:80:c2:00:00:0e"`, both: true, cuts: true,
+		says: []string{restartedPort, "eapol_destination: "}},
+	{name: "port_id", port: "port_id = 7", cuts: true, says: []string{restartedPort, "port_id: 1 -> 7"}},
+	{name: "backend", port: `backend = "userspace"`, cuts: true, says: []string{restartedPort, `backend: "auto" -> "userspace"`}},
+	{name: "on_unsecured", port: `on_unsecured = "down"`, cuts: true, says: []string{restartedPort, "on_unsecured: "}},
+	{name: "uncontrolled", port: `uncontrolled = "open"`, cuts: true, says: []string{restartedPort, "uncontrolled: "}},
+	{name: "bypass", port: `bypass = ["lldp"]`, says: []string{adjustedPort, `bypass: [] -> ["lldp"]`}},
+	{name: "on_exit", port: `on_exit = "remove"`, says: []string{adjustedPort, `on_exit: "keep" -> "remove"`}},
+	{name: "log_level", daemon: `log_level = "warn"`, says: []string{untouchedPort, "takes effect when mkad starts again", "log_level: "}},
+	{name: "log_format", daemon: `log_format = "json"`, says: []string{untouchedPort, "log_format: "}},
+	{name: "metrics", daemon: `metrics = "127.0.0.1:9725"`, says: []string{untouchedPort, "metrics: "}},
+	{name: "notify_ready", daemon: `notify_ready = "secured"`, says: []string{untouchedPort, "notify_ready: "}},
+}
+
+// put writes a reloading into a host's files, or takes it back.
+func (r reloading) put(t *testing.T, h *mkadlab.Host, back bool) {
+	t.Helper()
+	for _, e := range [][2]string{{"# daemon\n", "# daemon\n" + r.daemon + "\n"}, {"# port\n", "# port\n" + r.port + "\n"},
+		{"# below\n", "# below\n" + r.below + "\n"}} {
+		if back {
+			e[0], e[1] = e[1], e[0]
+		}
+		edit(t, h, e[0], e[1])
+	}
+	if r.key == "" {
+		return
+	}
+	was, other := ownKey(h)+`"`, ownKey(h)+`.other"` // a file that is edited is seen without a reload
+	if back {
+		edit(t, h, other, was)
+		return
+	}
+	_ = os.Remove(ownKey(h) + ".other") // of the row before, if there was one
+	writeKey(t, ownKey(h)+".other", r.key)
+	edit(t, h, was, other)
+}
+
+// ownKey is the CAK file that a host of the matrix has for itself.
+func ownKey(h *mkadlab.Host) string { return h.ConfigFile() + ".key" }
+
+// Clause: none; design: a reload touches only what has changed, and --check --diff says beforehand what it cuts.
+func TestReloadCostsWhatWasSaidBefore(t *testing.T) {
+	t.Parallel()
+	l := newLink(t, released, theKey, "# port\n\n# below\n")
+	must(t, netlab.Join(l.West.Namespace, "eth2", l.East.Namespace, "eth2"))
+	for _, h := range l.Hosts() {
+		edit(t, h, "[daemon]\n", "[daemon]\n# daemon\n")
+		text, err := os.ReadFile(h.ConfigFile())
+		must(t, err)
+		must(t, os.WriteFile(h.ConfigFile(), []byte(strings.Replace(string(text), l.KeyFile, ownKey(h), 1)), 0o644))
+		writeKey(t, ownKey(h), theKey)
+	}
+	must(t, l.Secure(t.Context()))
+	for _, r := range reloadings {
+		t.Run(r.name, func(t *testing.T) {
+			hosts := []*mkadlab.Host{l.West}
+			if r.both {
+				hosts = append(hosts, l.East)
+			}
+			for _, h := range hosts {
+				r.put(t, h, false)
+			}
+			out, err := mkad(t, l.West, "--check", "--diff")
+			must(t, err)
+			for _, say := range r.says {
+				if !strings.Contains(out, say) {
+					t.Errorf("--diff does not say %q:\n%s", say, out)
+				}
+			}
+			// The row before has restarted ports, which may say that they are secured before the SAK of both is the same.
+			waitFor(t, "traffic", func() bool { return stream(t, l.West, l.East, 20, 200, nil).Lost() == 0 })
+			s := stream(t, l.West, l.East, 800, 1000, func() {
+				for _, h := range hosts {
+					mkactl(t, h, "reload")
+				}
+			})
+			t.Logf("%s; --diff said:\n%s", s, out)
+			if lost := s.Lost() + s.Refused; (lost > 0) != r.cuts || s.Received == 0 && !r.cuts {
+				t.Errorf("%d frames are lost, of which was said:\n%s", lost, out)
+			}
+			must(t, l.WaitFor(t.Context(), control.Secured))
+			for _, h := range hosts {
+				r.put(t, h, true)
+				mkactl(t, h, "reload")
+			}
+			must(t, l.WaitFor(t.Context(), control.Secured))
+		})
+	}
+}

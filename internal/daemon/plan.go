@@ -1,0 +1,132 @@
+package daemon
+
+import (
+	"fmt"
+	"slices"
+
+	"mkad/internal/config"
+	"mkad/internal/control"
+)
+
+// adjustable are the settings that a port takes while it goes on: they are looked at when they matter, or what depends on
+// them is set again without a gap.
+var adjustable = []string{"keys", "bypass", "on_exit"}
+
+// Plan says what Reload would do now. It changes nothing, and fails as Reload would.
+func (d *Daemon) Plan() (control.PlanDocument, error) {
+	d.reload.Lock()
+	defer d.reload.Unlock()
+	cfg, err := d.read()
+	if err != nil {
+		return control.PlanDocument{}, err
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	doc := control.PlanDocument{Version: control.Version, Config: d.opts.Path}
+	for _, c := range config.Differences(d.cfg.Daemon.Settings(), cfg.Daemon.Settings()) {
+		doc.Daemon = append(doc.Daemon, c.String())
+	}
+	for _, p := range d.ports {
+		doc.Ports = append(doc.Ports, p.plan(cfg))
+	}
+	for _, c := range cfg.Ports {
+		if !slices.ContainsFunc(d.ports, func(p *port) bool { return p.cfg.Interface == c.Interface }) {
+			doc.Ports = append(doc.Ports, control.PortPlan{Interface: c.Interface, Controlled: c.Controlled, Action: control.AddPort})
+		}
+	}
+	return doc, nil
+}
+
+// plan is what a reload of cfg would do to the port.
+func (p *port) plan(cfg *config.Config) control.PortPlan {
+	plan := control.PortPlan{Interface: p.cfg.Interface, Controlled: p.cfg.Controlled}
+	next, found := portOf(cfg, p.cfg.Interface)
+	if !found {
+		plan.Action = control.RemovePort
+		p.do(func() { plan.Cut = p.passes() })
+		return plan
+	}
+	plan.Action = p.actionFor(next)
+	for _, c := range config.Differences(p.cfg.Settings(), next.Settings()) {
+		plan.Changes = append(plan.Changes, c.String())
+	}
+	keys, _ := config.LoadKeys(next.Keys) // it has just been read without error
+	p.do(func() {
+		changes, cut := p.keyChanges(keys)
+		plan.Changes = append(plan.Changes, changes...)
+		plan.Cut = p.passes() && (cut || plan.Action == control.RestartPort)
+	})
+	for i := range keys {
+		keys[i].CAK.Wipe()
+	}
+	if plan.Action == control.KeepPort && len(plan.Changes) > 0 {
+		plan.Action = control.AdjustPort
+	}
+	return plan
+}
+
+// actionFor is what other settings do to the port.
+func (p *port) actionFor(next config.Port) control.Action {
+	action := control.KeepPort
+	for _, c := range config.Differences(p.cfg.Settings(), next.Settings()) {
+		if !slices.Contains(adjustable, c.Key) {
+			return control.RestartPort
+		}
+		action = control.AdjustPort
+	}
+	return action
+}
+
+// passes reports whether traffic passes now.
+func (p *port) passes() bool { return p.state == control.Secured || p.state == control.Unsecured }
+
+// keyChanges says what other keys are to those in use. It cuts when no key stays as it is with which a peer is live.
+func (p *port) keyChanges(next []config.Key) (changes []string, cut bool) {
+	stays := map[string]bool{}
+	for i := range p.keys {
+		k := &p.keys[i]
+		at := indexOf(next, k.CKN)
+		switch {
+		case at < 0:
+			changes = append(changes, fmt.Sprintf("key %s: removed", k.CKN))
+		case !next[at].CAK.Equal(k.CAK):
+			changes = append(changes, fmt.Sprintf("key %s: another CAK", k.CKN))
+		case next[at].Role != k.Role:
+			changes = append(changes, fmt.Sprintf("key %s: %s -> %s", k.CKN, k.Role, next[at].Role))
+		default:
+			stays[k.CKN.String()] = true
+			if !next[at].Start.Equal(k.Start) || !next[at].End.Equal(k.End) {
+				changes = append(changes, fmt.Sprintf("key %s: other start or end", k.CKN))
+			}
+		}
+	}
+	for i := range next {
+		if indexOf(p.keys, next[i].CKN) < 0 {
+			changes = append(changes, fmt.Sprintf("key %s: added", next[i].CKN))
+		}
+	}
+	return changes, p.kay != nil && p.state == control.Secured && !p.liveWith(stays)
+}
+
+// liveWith reports whether a peer is live in a participant of one of the keys.
+func (p *port) liveWith(ckns map[string]bool) bool {
+	for _, part := range p.kay.Status(p.now()).Participants {
+		for _, q := range part.Peers {
+			if q.Live && ckns[part.CKN.String()] {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// adjustTo takes other settings while the port goes on. Others read no more of cfg than what stays as it is.
+func (p *port) adjustTo(next config.Port) {
+	p.cfg.Keys, p.cfg.Bypass, p.cfg.OnExit = next.Keys, next.Bypass, next.OnExit
+	if p.closed {
+		if err := p.closeLower(); err != nil {
+			p.fail(err)
+		}
+	}
+	p.reloadKeys()
+}
