@@ -1,7 +1,7 @@
 # Each target does its own set-up: on a fresh Debian machine with Go, any of them is the first command.
 # As root, or as anybody in a user namespace.
 
-.PHONY: build demo test test-guest check check-tools sim bench interop bench-interop fuzz mutate soak conformance
+.PHONY: build demo test test-guest check check-tools sim bench interop bench-interop fuzz mutate soak conformance test-packages deb rpm dist
 
 STATICCHECK = go run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 DEMO =          # more flags of the demonstration: make demo DEMO="-pcap wire.pcapng -keys ."
@@ -14,11 +14,28 @@ FOR = 1m        # for each target, in make fuzz
 SEED = 1        # of the choice of mutants, in make mutate
 N = 200         # mutants, in make mutate
 ONLY =          # in make conformance: requirements, as in R45,R46, or "changed"; without it all
+NFPM = go run github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.44.2
+VERSION = 0.1.0~dev# of the packages
 GOBUILD = CGO_ENABLED=0 go build -trimpath
 
 # bin/mkad and bin/mkactl, one static binary each.
 build:
 	$(GOBUILD) -o bin/ ./cmd/...
+
+# Packages for amd64 and arm64, in dist/: make deb VERSION=1.2.3
+deb rpm: dist
+	for arch in amd64 arm64; do ARCH=$$arch VERSION=$(VERSION) $(NFPM) package -f packaging/nfpm.yaml -p $@ -t dist/ || exit; done
+
+# What packages hold beside files of the repository.
+dist: build
+	for arch in amd64 arm64; do GOARCH=$$arch $(GOBUILD) -ldflags '-X main.release=$(VERSION)' -o dist/$$arch/ ./cmd/... || exit; done
+	for page in packaging/man/*; do gzip -9n <$$page >dist/$$(basename $$page).gz || exit; done
+	for shell in bash zsh fish; do bin/mkactl completion $$shell >dist/mkactl.$$shell || exit; done
+
+# Installation, upgrade, removal and purge of the .deb in a Debian of its own, with its systemd; needs root.
+test-packages: deb
+	.ci/setup packages
+	.ci/packages
 
 # Two hosts, one wire, everything shown: see internal/demo.
 demo: build
@@ -43,6 +60,7 @@ check:
 	@echo gofmt -l; files=$$(gofmt -l .) && echo "$$files" && test -z "$$files"
 	go vet ./...
 	$(STATICCHECK) ./...
+	.ci/packaging
 	go test ./internal/archtest
 	go test -race -timeout 4m -exec $(CURDIR)/.ci/asroot ./...
 	.ci/fuzz 10s
