@@ -9,6 +9,8 @@ ROTATIONS = 300 # of the SAK under traffic, in make soak
 REKEYS = 1000   # of each kind, in make soak
 # Tests of the user-space data path that make soak gives ten minutes each.
 LOADED = LossyReorderingWire|OverloadedSecY
+# Live tests of half a minute and more, which make check leaves to make test.
+LONG = TestReloadCosts|TestEveryCombination|TestChainOf|TestRekeysOf|TestFramesHeld|TestFallbackTakes
 SEEDS = 10000   # small worlds that make sim plays
 FOR = 1m        # for each target, in make fuzz
 SEED = 1        # of the choice of mutants, in make mutate
@@ -62,7 +64,7 @@ check:
 	$(STATICCHECK) ./...
 	.ci/packaging
 	go test ./internal/archtest
-	go test -race -timeout 4m -exec $(CURDIR)/.ci/asroot ./...
+	go test -race -timeout 8m -skip '$(LONG)' -exec $(CURDIR)/.ci/asroot ./...
 	.ci/fuzz 10s
 
 # Fetches and builds what check needs beside Go.
