@@ -258,10 +258,23 @@ func (p *participant) commit(now Time, m *eapol.MKPDU, d *decision, out *Output)
 		d.key.bornAt = now
 		p.kay.adopt(p, d.key)
 		d.key = nil
+	} else if p.distributesOurs(m, d) {
+		p.kay.follow(now, p, out)
 	}
 	p.noteUse(q, m, out)
 	p.noteOthers(q, m)
 	p.noteServed(now, q, m)
+}
+
+// distributesOurs reports whether the key server goes on distributing a SAK of this participant that we hold. It drives
+// its port by this CA then, whichever we have chosen meanwhile: only here do we hear what becomes of the SAK.
+func (p *participant) distributesOurs(m *eapol.MKPDU, d *decision) bool {
+	set := &m.DistributedSAK
+	if !set.Present || set.Empty || d.ignored || d.key != nil {
+		return false
+	}
+	y := p.kay.keyOf(eapol.KI{MI: m.Basic.MI, KN: set.KN}.KeyID())
+	return y != nil && y.owner == p
 }
 
 // note records what the MKPDU says of its sender, whom it adds to the potential peers if it is new.

@@ -30,6 +30,20 @@ func TestSmallWorldsHold(t *testing.T) {
 	t.Log(sum)
 }
 
+// Clause: 802.1X-2020 9.3 to 9.10, 12.4; the scripts in testdata are of worlds that did not hold once.
+func TestWorldsThatFailedOnceHold(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.txt")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no scripts: %v", err)
+	}
+	for _, file := range files {
+		var out bytes.Buffer
+		if held, err := run(options{seed: -1, script: file}, &out); !held || err != nil {
+			t.Errorf("%s: error %v\n%s", file, err, out.String())
+		}
+	}
+}
+
 // Clause: none; a script that is written down is the world that was generated.
 func TestScriptIsTheSameAfterItWasWrittenDown(t *testing.T) {
 	for seed := range uint64(200) {
