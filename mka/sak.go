@@ -316,17 +316,30 @@ func (y *key) assignSSCIs(own secy.SCI) {
 	}
 }
 
-// offering reports whether the next MKPDU carries the Distributed SAK: until every live peer reports to receive with it.
+// offering reports whether the next MKPDU carries the Distributed SAK: until every live peer reports to receive with it, or
+// to have lost it.
 func (p *participant) offering() bool {
 	return p.kay.principal == p && p.electedSelf() && !p.plain && p.offer != nil &&
-		!p.allReceiving(p.offer.key.ki)
+		p.wanting(p.offer.key.ki)
 }
 
-// allReceiving of CP: every live peer that secures reports to receive with the key, or to have lost it.
-func (p *participant) allReceiving(ki eapol.KI) bool {
+// wanting reports whether a live peer that secures does not receive with the key yet. One that has lost it does not want
+// it: it would refuse it as used before.
+func (p *participant) wanting(ki eapol.KI) bool {
 	for i := range p.peers {
 		q := &p.peers[i]
 		if u, _ := q.uses(ki); q.live && q.secures() && !u.rx && !u.lost() {
+			return true
+		}
+	}
+	return false
+}
+
+// allReceiving of CP: every live peer that secures reports to receive with the key.
+func (p *participant) allReceiving(ki eapol.KI) bool {
+	for i := range p.peers {
+		q := &p.peers[i]
+		if u, _ := q.uses(ki); q.live && q.secures() && !u.rx {
 			return false
 		}
 	}
