@@ -35,11 +35,14 @@ func (t *tool) cleanUp(path string) error {
 	for _, device := range lower {
 		failed = append(failed, t.openLeftover(device))
 	}
-	cfg, _ := config.Load(path) // without one nothing is known of Controlled Ports
-	if cfg != nil {
-		for _, p := range cfg.Ports {
-			failed = append(failed, t.removeLeftover(p))
-		}
+	cfg, _ := config.Load(path)
+	if cfg == nil {
+		failed = append(failed, fmt.Errorf("%s cannot be read, so that no Controlled Port was looked for: mkactl cleanup --config FILE, "+
+			"or ip link del NAME", path))
+		return errors.Join(failed...)
+	}
+	for _, p := range cfg.Ports {
+		failed = append(failed, t.removeLeftover(p))
 	}
 	return errors.Join(failed...)
 }

@@ -429,3 +429,12 @@ func TestCleanupTakesAwayWhatNobodyServes(t *testing.T) {
 		t.Errorf("opened %v, removed %v", f.opened, f.removed)
 	}
 }
+
+// Clause: none; design: what was not done is said.
+func TestCleanupWithoutAConfigurationSaysWhatItDidNotLookFor(t *testing.T) {
+	f := &filters{closed: []string{"eth1"}}
+	path := filepath.Join(t.TempDir(), "none.toml")
+	wantOutcome(t, runToolOn(f, "cleanup", "--config", path), outcome{exit: exitFailed, stdout: "eth1 is open now, in clear\n",
+		stderr: "mkactl: " + path + " cannot be read, so that no Controlled Port was looked for: mkactl cleanup --config FILE, " +
+			"or ip link del NAME\n"})
+}
