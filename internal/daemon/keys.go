@@ -81,8 +81,10 @@ func (p *port) replaceKeys(keys []config.Key) {
 	for i := range p.keys {
 		k := &p.keys[i]
 		at := indexOf(keys, k.CKN)
-		if at < 0 || !keys[at].CAK.Equal(k.CAK) {
+		if at < 0 {
 			p.endKey(k, "removed from the CAK file")
+		} else if !keys[at].CAK.Equal(k.CAK) {
+			p.endKey(k, "has another CAK in the CAK file")
 		}
 		k.CAK.Wipe()
 	}
