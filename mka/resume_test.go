@@ -91,11 +91,9 @@ func restartInRekey(t *testing.T, n, who int, away time.Duration, again bool, st
 	}
 }
 
-// Clause: 802.1X-2020 9.4.3; a peer whose life has run out while we were away gets the time to be heard.
-// Requirement: R116
-func TestPeersOfAResumedParticipantHaveTimeToAnswer(t *testing.T) {
-	w, m, p := following(t, secy.GCMAES128)
-	before := m.MI()
+// resumesLate has the peer fall silent, kills the KaY at one of its hellos, and resumes it shortly before Life Time.
+func (w *world) resumesLate(m *mkatest.Member, p *mkatest.Peer) {
+	w.t.Helper()
 	p.Hush()
 	w.Run(mka.HelloTime)
 	hellos := m.Frames
@@ -103,8 +101,16 @@ func TestPeersOfAResumedParticipantHaveTimeToAnswer(t *testing.T) {
 	m.Kill()
 	w.Run(mka.LifeTime - 500*time.Millisecond)
 	if err := m.Resume(true, theKey()); err != nil {
-		t.Fatal(err)
+		w.t.Fatal(err)
 	}
+}
+
+// Clause: 802.1X-2020 9.4.3; a peer whose life has run out while we were away gets the time to be heard.
+// Requirement: R116
+func TestPeersOfAResumedParticipantHaveTimeToAnswer(t *testing.T) {
+	w, m, p := following(t, secy.GCMAES128)
+	before := m.MI()
+	w.resumesLate(m, p)
 	w.Run(2 * time.Second)
 	p.Period = mka.HelloTime
 	p.Say()
@@ -397,15 +403,7 @@ func spoilState(s *mka.State, what, which uint16, value uint64) {
 // Requirement: R116
 func TestPeerOfAResumedParticipantThatDoesNotAnswerIsLost(t *testing.T) {
 	w, m, p := following(t, secy.GCMAES128)
-	p.Hush()
-	w.Run(mka.HelloTime)
-	hellos := m.Frames
-	w.until("a hello", mka.HelloTime, func() bool { return m.Frames > hellos })
-	m.Kill()
-	w.Run(mka.LifeTime - 500*time.Millisecond)
-	if err := m.Resume(true, theKey()); err != nil {
-		t.Fatal(err)
-	}
+	w.resumesLate(m, p)
 	if got, want := lostAfter(w, m, p.SCI), mka.HelloTime+500*time.Millisecond; got != want {
 		t.Errorf("lost after %v, want %v", got, want)
 	}
