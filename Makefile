@@ -6,7 +6,7 @@
 STATICCHECK = go run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 DEMO =          # more flags of the demonstration: make demo DEMO="-pcap wire.pcapng -keys ."
 ROTATIONS = 300 # of the SAK under traffic, in make soak
-REKEYS = 1000   # of each kind, in make soak
+export REKEYS = 1000# of each kind on each SecY, in make soak
 # Tests of the user-space data path that make soak gives ten minutes each.
 LOADED = LossyReorderingWire|OverloadedSecY
 # Live tests of half a minute and more, which make check leaves to make test.
@@ -114,6 +114,7 @@ soak: build
 	$(GOBUILD) -o bin/demo ./internal/demo
 	bin/demo -rotations $(ROTATIONS)
 	go test -count=1 -timeout 2h -exec $(CURDIR)/.ci/asroot -run '$(LOADED)' ./internal/daemon -v -load 10m
-	go test -count=1 -timeout 8h -parallel 8 -exec $(CURDIR)/.ci/asroot ./internal/daemon -v \
-		-run 'RekeysOfEveryKind|ChainOfFiveKeys' -rekeys $(REKEYS) -chain-rate 1
+	go test -count=1 -timeout 2h -parallel 64 -exec $(CURDIR)/.ci/asroot ./internal/daemon -v -run 'RekeysOfEveryKind' \
+		-each-kind $(REKEYS) -links 12 -link-rate 50
+	go test -count=1 -timeout 1h -exec $(CURDIR)/.ci/asroot ./internal/daemon -v -run 'ChainOfFiveKeys' -chain-rate 1
 	.ci/fuzz 10m

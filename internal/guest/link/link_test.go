@@ -22,7 +22,9 @@ func TestMain(m *testing.M) {
 	if filepath.Base(os.Args[0]) == "mkad" {
 		os.Exit(daemontest.Play(os.Args[2], func(o *daemon.Options) error {
 			fuseInto(o)
-			return nil
+			h, err := daemontest.ReadHooks(o.Path)
+			h.Into(o)
+			return err
 		}))
 	}
 	guesttest.Main(m)

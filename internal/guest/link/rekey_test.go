@@ -7,7 +7,18 @@ import (
 	"mkad/internal/control"
 	"mkad/internal/netlab"
 	"mkad/internal/netlab/mkadlab"
+	"mkad/internal/netlab/rekeytest"
 )
+
+// everyKind are re-keys of every kind, a few unless flags ask for more.
+var everyKind = rekeytest.Flags(2, 1, 50)
+
+// Clause: 802.1X-2020 9.8; design: as TestRekeysOfEveryKindTellTheirReasonAndLoseNothing, with the kernel's SecY.
+func TestGuestRekeysOfEveryKindTellTheirReasonAndLoseNothing(t *testing.T) {
+	s := *everyKind
+	s.Programs, s.Backend = playing(t), "kernel"
+	rekeytest.Run(t, s)
+}
 
 // rekeys is how often a test has the SAK changed; each takes three seconds, in which the old key retires.
 var rekeys = flag.Int("rekeys", 5, "how many re-keys a test of re-keys makes")
