@@ -34,8 +34,18 @@ func TestMain(m *testing.M) {
 	if filepath.Base(os.Args[0]) == "mkad" {
 		os.Exit(play(os.Args[2]))
 	}
+	flag.Parse()
+	if isFuzzing() {
+		os.Exit(m.Run())
+	}
 	waitTogether()
 	os.Exit(build(m))
+}
+
+// isFuzzing tells whether only a fuzz target runs, which starts processes of this binary and needs no programs.
+func isFuzzing() bool {
+	f := flag.Lookup("test.fuzz")
+	return f != nil && f.Value.String() != ""
 }
 
 // waitTogether has more tests at a time than there are processors: they wait for MKA's timers, and compute little.
