@@ -99,6 +99,16 @@ func TestSwitchingBackGoesOnWithThePacketNumbers(t *testing.T) {
 	}
 }
 
+func TestKeyWithoutASAHasNoPacketNumbers(t *testing.T) {
+	s := alice(t, strict(GCMAES128))
+	if pn, ok := s.PN(keyB); ok || pn != 0 {
+		t.Errorf("the next packet number of a key without an SA is %d, %t", pn, ok)
+	}
+	if pn, ok := s.LowestPN(aliceSCI, keyB); ok || pn != 0 {
+		t.Errorf("the lowest packet number of a key without an SA is %d, %t", pn, ok)
+	}
+}
+
 // A SAK changes while frames signed with either key arrive: none is lost.
 // Clause: 802.1AE-2018 10.7.13
 func TestTwoKeysAreReceivedSideBySide(t *testing.T) {
