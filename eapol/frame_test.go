@@ -35,6 +35,17 @@ func envelope(frame []byte, a eapol.Acceptance) eapol.Discard {
 	return eapol.ParseEnvelope(frame, a, new(eapol.MKPDU))
 }
 
+// Clause: 802.1X-2020 11.3.2
+func TestPacketTypesAreThoseOfTheStandard(t *testing.T) {
+	types := [...]uint8{eapol.PacketEAP, eapol.PacketStart, eapol.PacketLogoff, eapol.PacketKey, eapol.PacketASFAlert,
+		eapol.PacketMKA, eapol.PacketAnnouncementGeneric, eapol.PacketAnnouncementSpecific, eapol.PacketAnnouncementReq}
+	for want, got := range types {
+		if int(got) != want {
+			t.Errorf("packet type %d is %d", want, got)
+		}
+	}
+}
+
 // Clause: 802.1X-2020 11.3
 // Requirement: R1
 func TestSentFrameHasTheHeaderOfAnMKPDU(t *testing.T) {

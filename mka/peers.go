@@ -176,7 +176,6 @@ func (p *participant) elect(out *Output) {
 	if server == p.server {
 		return
 	}
-	wasSelf := p.electedSelf()
 	changed := server.sci != p.server.sci
 	p.server = server
 	if !changed {
@@ -186,9 +185,7 @@ func (p *participant) elect(out *Output) {
 	p.offer = nil
 	p.sakWanted, p.unserved = "", false
 	out.event(Event{Kind: EventKeyServer, CKN: p.ckn, Peer: server.sci})
-	if p.electedSelf() && !wasSelf {
-		p.wantSAK("became key server")
-	}
+	p.wantSAK("became key server") // if that is us
 }
 
 // tellNoServer says once that there are live peers and nobody among them and us may be key server.

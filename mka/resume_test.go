@@ -3,6 +3,7 @@ package mka_test
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -264,6 +265,35 @@ func TestKeysThatTheConfigurationForbidsAreNotClaimed(t *testing.T) {
 		if claims, err := k.Claims(w.Now, &s); len(claims) != 0 || err != nil {
 			t.Errorf("%s: claims %v, %v", name, claims, err)
 		}
+	}
+}
+
+// Clause: 802.1AE-2018 10.7.11; a member whose SCI has not been heard has no receive SC.
+// Requirement: R116
+func TestReceiveSAsOfMembersThatAreNotKnownAreNotClaimed(t *testing.T) {
+	w, _, _ := following(t, secy.GCMAES128)
+	s := w.Members[0].Kept()
+	s.Keys[0].Members = append(s.Keys[0].Members, mka.MemberState{MI: eapol.MI{9}}, mka.MemberState{MI: eapol.MI{10}, SCI: 1})
+	cfg := mkatest.Config(2)
+	cfg.Rand = zeros{}
+	k, err := mka.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out mka.Output
+	if err := k.Step(w.Now, theKey(), &out); err != nil {
+		t.Fatal(err)
+	}
+	claims, err := k.Claims(w.Now, &s)
+	if err != nil || len(claims) != 1 {
+		t.Fatalf("claims %v, %v", claims, err)
+	}
+	var got []secy.SCI
+	for _, c := range claims[0].Receive {
+		got = append(got, c.SCI)
+	}
+	if n := len(got); n != len(s.Keys[0].Members)-1 || slices.Contains(got, 0) || got[n-1] != 1 {
+		t.Errorf("of %+v those of %v are claimed", s.Keys[0].Members, got)
 	}
 }
 
