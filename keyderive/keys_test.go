@@ -83,6 +83,18 @@ func TestCKNIsHexadecimalInJSON(t *testing.T) {
 	}
 }
 
+func TestCKNIsReadFromWholeOctets(t *testing.T) {
+	var ckn keyderive.CKN
+	if err := ckn.UnmarshalText(nil); err != nil || ckn != (keyderive.CKN{}) {
+		t.Errorf("no text is %v, %v", ckn, err)
+	}
+	for _, text := range []string{"1", "001", "0g"} {
+		if err := ckn.UnmarshalText([]byte(text)); err == nil {
+			t.Errorf("%q is read as %v", text, ckn)
+		}
+	}
+}
+
 func TestMSKKeepsWhatDerivationsRead(t *testing.T) {
 	for _, c := range []struct{ given, kept int }{{16, 16}, {20, 20}, {32, 32}, {64, 32}} {
 		wantOctets(t, "MSK", newMSK(octets(0, c.given)).Octets(), octets(0, c.kept))

@@ -261,10 +261,10 @@ func TestXPNSuitesAreAnnouncedWithoutOffsets(t *testing.T) {
 func TestPeersFillTheMTUToTheLastThatFits(t *testing.T) {
 	for mtu := 500; mtu < 1700; mtu++ {
 		n := peersFor(mtu)
-		if room := mtu + 14 - fullMKPDU(t, n, false).Len(); room < 0 {
+		if room := mtu + 14 - fullMKPDU(t, n).Len(); room < 0 {
 			t.Errorf("MTU %d: with %d peers it is exceeded by %d", mtu, n, -room)
 		}
-		if room := mtu + 14 - fullMKPDU(t, n+1, true).Len(); n < maxPeers && room >= 0 {
+		if room := mtu + 14 - fullMKPDU(t, n+1).Len(); n < maxPeers && room >= 0 {
 			t.Errorf("MTU %d: one more than %d peers would fit, %d octets over", mtu, n, room)
 		}
 	}
@@ -274,13 +274,13 @@ func TestPeersFillTheMTUToTheLastThatFits(t *testing.T) {
 }
 
 // fullMKPDU has every set that we send at its longest, and so many peers.
-func fullMKPDU(t *testing.T, peers int, indicator bool) *eapol.MKPDU {
+func fullMKPDU(t *testing.T, peers int) *eapol.MKPDU {
 	t.Helper()
 	ckn, err := keyderive.NewCKN(make([]byte, 32))
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := &eapol.MKPDU{Basic: eapol.Basic{CKN: ckn}, SAKUse: eapol.SAKUse{Present: true}, ICVIndicator: indicator}
+	m := &eapol.MKPDU{Basic: eapol.Basic{CKN: ckn}, SAKUse: eapol.SAKUse{Present: true}, ICVIndicator: true}
 	m.Live = eapol.PeerList{Present: true, Peers: make([]eapol.ListedPeer, peers)}
 	m.Potential.Present = true
 	m.DistributedSAK = eapol.DistributedSAK{Present: true, Suite: secy.GCMAESXPN256, Wrapped: make([]byte, 40)}

@@ -327,7 +327,8 @@ func (p *participant) raise(sci secy.SCI, u *eapol.KeyUse, m *eapol.MKPDU, high 
 // peersFor is how many peers fit into an MKPDU with everything in it (9.4.3, 11.11.3).
 func peersFor(mtu int) int {
 	const (
-		fixed = 4 + 32 + 32 + 2*4 + 44 + 56 + 4 + 2 + 10*len(secy.CipherSuites) + 12 + 20 // EAPOL, sets, ICV and its indicator
+		// EAPOL, sets, of which the announcement ends with two octets of padding, ICV and its indicator
+		fixed = 4 + 32 + 32 + 2*4 + 44 + 56 + 4 + 2 + 10*len(secy.CipherSuites) + 2 + 12 + 20
 	)
 	if mtu == 0 {
 		mtu = 1500
