@@ -294,6 +294,29 @@ func TestPlainTxAndPlainRxFollowTheControlledPort(t *testing.T) {
 	})
 }
 
+// Clause: none; design: while two keys are received, the status document tells the receive SAs of the one that is new
+func TestStatusTellsTheReceiveSAsOfOneKeyOfTwo(t *testing.T) {
+	w, m, _ := serving(t)
+	m.MustStep(mka.RekeyRequested{})
+	both := false
+	for range 500 {
+		w.Run(10 * time.Millisecond)
+		s := m.Status()
+		if len(s.Rx) != 1 {
+			t.Fatalf("receive SAs %+v of one peer", s.Rx)
+		}
+		if len(s.Keys) == 2 && s.Keys[0].Rx && s.Keys[1].Rx {
+			both = true
+			if s.Rx[0].KI != s.Keys[0].KI {
+				t.Fatalf("receive SAs %+v, want those of %s", s.Rx, s.Keys[0].KI)
+			}
+		}
+	}
+	if !both {
+		t.Error("two keys were never received at a time")
+	}
+}
+
 // Clause: none; design: the status document tells the receive SAs of the key in service
 func TestStatusTellsTheReceiveSAsOfTheKeyInService(t *testing.T) {
 	_, m, p := serving(t)
