@@ -108,7 +108,7 @@ func (k *KaY) runCP(now Time, out *Output) {
 //	AUTHENTICATED  connect != AUTHENTICATED -> CHANGE
 //	SECURED        changedConnect -> CHANGE | newSAK -> RECEIVE
 //	RECEIVE        usingReceiveSAs -> RECEIVING
-//	RECEIVING      newSAK or changedConnect -> ABANDON | !electedSelf -> READY |
+//	RECEIVING      newSAK or changedConnect -> ABANDON | !electedSelf, or another made the key -> READY |
 //	               allReceiving or !controlledPortEnabled or transmitWhen = 0 -> TRANSMIT
 //	READY          newSAK or changedConnect -> ABANDON | serverTransmitting or !controlledPortEnabled -> TRANSMIT
 //	TRANSMIT       usingTransmitSA -> TRANSMITTING
@@ -165,7 +165,7 @@ func (k *KaY) nextCP(now Time) cpState {
 		switch {
 		case newSAK && !k.followsLatest() || changed:
 			return cpAbandon
-		case !k.electedSelf():
+		case !k.servesLatest():
 			return cpReady
 		case k.allReceiving() || !c.controlledPort || now >= c.transmitAt:
 			return cpTransmit
@@ -340,6 +340,10 @@ func (k *KaY) electedSelf() bool { return k.principal != nil && k.principal.elec
 func (k *KaY) allReceiving() bool {
 	return k.principal != nil && k.principal.allReceiving(k.cp.latest.ki)
 }
+
+// servesLatest reports whether we are key server and have made the latest key. One of the key server before, which may be
+// there still and has not begun to transmit with it, gives way to ours.
+func (k *KaY) servesLatest() bool { return k.electedSelf() && k.cp.latest.server == k.cfg.SCI }
 
 // followsLatest reports whether our key server, another than ourselves, transmits with the latest key.
 func (k *KaY) followsLatest() bool { return !k.electedSelf() && k.serverTransmitting() }

@@ -29,7 +29,7 @@ func newCPWorld() cpWorld {
 }
 
 func cpKey(kn uint32, an secy.AN) *key {
-	y := &key{an: an, suite: secy.GCMAES128, offset: secy.Offset0}
+	y := &key{an: an, suite: secy.GCMAES128, offset: secy.Offset0, server: cpOwnSCI}
 	y.ki.KN, y.ki.MI[0] = 0, byte(kn)
 	return y
 }
@@ -92,12 +92,16 @@ func TestCPTransitions(t *testing.T) {
 		{"port not enabled", cpReceiving, func(w world) { w.cp.controlledPort = false }, cpTransmit},
 		{"transmitWhen = 0", cpReceiving, func(w world) { w.cp.transmitAt = 0 }, cpTransmit},
 		{"not elected", cpReceiving, world.follower, cpReady},
+		{"elected after another made the key", cpReceiving,
+			func(w world) { w.cp.latest.server = cpPeerSCI; w.reports(keyUse{rx: true}) }, cpReady},
 		{"newSAK before all else", cpReceiving, func(w world) { w.newSAK(); w.reports(keyUse{rx: true}) }, cpAbandon},
 		{"serverTransmitting before newSAK", cpReceiving,
 			func(w world) { w.follower(); w.newSAK(); w.reports(keyUse{tx: true}) }, cpReady},
 		{"changedConnect before not elected", cpReceiving, func(w world) { w.follower(); w.cp.connect = connectPending }, cpAbandon},
 
 		{"waiting for the key server", cpReady, world.follower, cpReady},
+		{"allReceiving with a key of the server before", cpReady,
+			func(w world) { w.cp.latest.server = cpPeerSCI; w.reports(keyUse{rx: true, tx: true}) }, cpReady},
 		{"serverTransmitting", cpReady, func(w world) { w.follower(); w.reports(keyUse{tx: true}) }, cpTransmit},
 		{"port not enabled", cpReady, func(w world) { w.follower(); w.cp.controlledPort = false }, cpTransmit},
 		{"newSAK", cpReady, func(w world) { w.follower(); w.newSAK() }, cpAbandon},

@@ -126,12 +126,12 @@ var discards = []struct {
 	{reason: eapol.DiscardSAKPolicy, frame: func(m *mkatest.Member, p *mkatest.Peer) []byte {
 		p.Priority = 0
 		p.Generate(secy.GCMAESXPN128, secy.Offset50)
-		return p.Next(listing(m.MI(), mnOf(m)))
+		return p.Next(listingLive(m.MI(), mnOf(m)))
 	}},
 	{reason: eapol.DiscardSAKUnwrap, frame: func(m *mkatest.Member, p *mkatest.Peer) []byte {
 		p.Priority = 0
 		p.Generate(secy.GCMAES128, secy.Offset0)
-		return p.Next(listing(m.MI(), mnOf(m)), func(u *eapol.MKPDU) { u.DistributedSAK.Wrapped = make([]byte, 24) })
+		return p.Next(listingLive(m.MI(), mnOf(m)), func(u *eapol.MKPDU) { u.DistributedSAK.Wrapped = make([]byte, 24) })
 	}},
 	{reason: eapol.DiscardSAKReuse, newMI: true, frame: func(m *mkatest.Member, p *mkatest.Peer) []byte {
 		p.Serve(m, secy.GCMAES128)

@@ -118,6 +118,37 @@ func TestRetiredSAKIsNeverInstalledAgainAndANewMIAsksForAnother(t *testing.T) {
 	}
 }
 
+// Clause: 802.1X-2020 9.4.3, 9.8; a SAK that was distributed to us under a former MI, and is still, says nothing of the MKPDU
+// around it: the key server is heard, and makes another for the member that we have become.
+// Requirement: R77
+func TestFollowerThatAloneLosesItsPeerBeforeItReportsTheSAKIsSecuredAgain(t *testing.T) {
+	for _, suite := range []secy.CipherSuite{secy.GCMAES128, secy.GCMAESXPN256} {
+		t.Run(suite.String(), func(t *testing.T) {
+			w := newWorld(t)
+			edit := []func(*mka.Config){suites(suite), lifeTime(5 * longLife)}
+			server, follower := w.kay(1, edit...), w.kay(2, edit...)
+			server.Traffic, follower.Traffic = true, true
+			w.Lose = func(from, _ mkatest.Station, _ []byte) bool { // what says that it has the SAK
+				return from == mkatest.Station(follower) && follower.Count(mka.EventSAKReceived) > 0
+			}
+			w.until("the follower is secured", time.Second, follower.KaY.Secured)
+			key := follower.SecY.Tx
+			w.Lose = nil
+			follower.Jump(5 * longLife)
+			w.Run(0)
+			if follower.KaY.Secured() || !isLive(server, follower.SCI()) {
+				t.Fatalf("the follower is secured: %t; live for its key server: %t", follower.KaY.Secured(), isLive(server, follower.SCI()))
+			}
+			w.until("both transmit with another SAK", mka.SuiteTime+mka.HelloTime, func() bool {
+				return mkatest.Apart(w.Members) == "" && follower.SecY.Tx != key && server.SecY.Tx == follower.SecY.Tx
+			})
+			if n := follower.Discards(eapol.DiscardSAKReuse); n != 0 {
+				t.Errorf("%d MKPDUs of the key server were discarded", n)
+			}
+		})
+	}
+}
+
 // Clause: 802.1X-2020 9.8, 11.11.3
 // Requirement: R78
 func TestDistributedSAKThatCannotBeUsedIsDiscardedAndLeavesTheKeyInService(t *testing.T) {

@@ -445,6 +445,9 @@ func (p *participant) decideSAK(d decision, m *eapol.MKPDU) (decision, eapol.Dis
 	if k.holds(ki) {
 		return d, eapol.Accepted // the same SAK in each hello is normal
 	}
+	if !lists(&m.Live, p.mi) {
+		return d, eapol.Accepted // it was made before the key server knew us by this MI, and is not for us; all else is
+	}
 	if k.used.has(ki) {
 		d.newMI = "the key server distributes a SAK that was used before"
 		return d, eapol.DiscardSAKReuse
@@ -465,22 +468,21 @@ func (p *participant) decideSAK(d decision, m *eapol.MKPDU) (decision, eapol.Dis
 	}
 	y := &key{ki: ki, an: set.AN, suite: set.Suite, offset: set.Offset, sak: sak, name: name, server: b.SCI, nextPN: 1}
 	if !p.enroll(y, m) {
-		y.wipe() // not for us, or not yet: it comes again with the next MKPDU
+		y.wipe() // it comes again with the next MKPDU
 		return d, eapol.Accepted
 	}
 	d.key = y
 	return d, eapol.Accepted
 }
 
-// enroll fills in the members of a key that was distributed beside the Live list of m, with their SSCIs. false: the key
-// was made before the key server knew us, or an SSCI cannot be told yet.
+// enroll fills in the members of a key that was distributed beside the Live list of m, with their SSCIs. false: an SSCI
+// cannot be told yet.
 func (p *participant) enroll(y *key, m *eapol.MKPDU) bool {
 	y.members = append(make([]member, 0, len(m.Live.Peers)), member{mi: m.Basic.MI, sci: m.Basic.SCI})
-	listed, complete := false, true
+	complete := true
 	for i := range m.Live.Peers {
 		mi := m.Live.Peers[i].MI
 		if mi == p.mi {
-			listed = true
 			continue
 		}
 		var sci secy.SCI
@@ -493,8 +495,8 @@ func (p *participant) enroll(y *key, m *eapol.MKPDU) bool {
 		complete = complete && sci != 0
 		y.members = append(y.members, member{mi: mi, sci: sci})
 	}
-	if !listed || !y.suite.XPN() {
-		return listed
+	if !y.suite.XPN() {
+		return true
 	}
 	if m.Basic.MKAVersion >= 3 && m.Live.KeyServerSSCI != 0 {
 		p.orderSSCIs(y, m)

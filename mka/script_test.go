@@ -30,6 +30,7 @@ import (
 //	replay NAME back=1    the peer's last MKPDU but so many is sent again
 //	rekey NAME, restart NAME, rejoin NAME, priority NAME 0, link NAME up|down, fail NAME op=CreateTransmitSA, obey NAME
 //	drop from=NAME to=NAME, join from=NAME to=NAME    nothing passes that way, and everything does again
+//	jump NAME 20s    its clock goes forward at once, as in a resume from suspend
 //	quiet (pdu op event)    what is not written from now on
 //	advance 2s    time passes; frames arrive as soon as any passes
 //	state NAME    how a KaY stands
@@ -67,7 +68,7 @@ func (s *interaction) run(t *testing.T, d *datadriven.TestData) string {
 		"add-kay": s.addKaY, "add-peer": s.addPeer, "add-gear": s.addGear, "start": s.start, "hush": s.hush, "say": s.say,
 		"generate": s.generate, "replay": s.replay, "rekey": s.rekey, "restart": s.restart, "rejoin": s.rejoin,
 		"priority": s.priority, "link": s.link, "fail": s.fail, "obey": s.obey, "drop": s.sever, "join": s.sever,
-		"quiet": s.setQuiet, "advance": s.advance, "state": s.state,
+		"jump": s.jump, "quiet": s.setQuiet, "advance": s.advance, "state": s.state,
 	}
 	do, known := commands[d.Cmd]
 	if !known {
@@ -355,6 +356,11 @@ func (s *interaction) station(t *testing.T, d *datadriven.TestData, name string)
 	}
 	d.Fatalf(t, "nobody is called %s", name)
 	return nil
+}
+
+func (s *interaction) jump(t *testing.T, d *datadriven.TestData) {
+	s.kayOf(t, d).Jump(parse(t, d, d.CmdArgs[1].Key))
+	s.Run(0)
 }
 
 func (s *interaction) setQuiet(_ *testing.T, d *datadriven.TestData) {

@@ -122,6 +122,14 @@ func listing(mi eapol.MI, mn eapol.MN) func(*eapol.MKPDU) {
 	}
 }
 
+// listingLive is listing in the Live Peer List.
+func listingLive(mi eapol.MI, mn eapol.MN) func(*eapol.MKPDU) {
+	return func(m *eapol.MKPDU) {
+		listing(mi, mn)(m)
+		m.Live, m.Potential = m.Potential, eapol.PeerList{}
+	}
+}
+
 // listingNobody leaves both lists out.
 func listingNobody(m *eapol.MKPDU) { m.Live, m.Potential = eapol.PeerList{}, eapol.PeerList{} }
 

@@ -28,6 +28,7 @@ var kinds = map[string]func(w *world, f Fault) (undo func()){
 	"flap":    (*world).flap,
 	"stall":   (*world).stall,
 	"skew":    (*world).skew,      // X parts in a million
+	"jump":    (*world).jump,      // X milliseconds: the clock goes on, and no timer has
 	"fail":    (*world).fail,      // X is the share of refused orders
 	"slow":    (*world).slow,      // X milliseconds until the SecY reports
 	"rekey":   (*world).rekey,     // as an operator asks for it
@@ -151,6 +152,7 @@ func (w *world) restart(f Fault) func() {
 		return func() {
 			if s.downs--; s.downs == 0 {
 				s.start()
+				w.expect(s)
 			}
 		}
 	})
@@ -168,6 +170,7 @@ func (w *world) resume(f Fault) func() {
 		return func() {
 			if s.downs--; s.downs == 0 {
 				s.goOn(f.X == 0)
+				w.expect(s)
 			}
 		}
 	})
@@ -191,6 +194,22 @@ func (w *world) skew(f Fault) func() {
 	return w.each(f, func(s *station) func() {
 		s.Skew(int64(f.X))
 		return func() { s.Skew(s.spec.PPM) }
+	})
+}
+
+// jump is a resume from suspend, or a process that the host has not let run. In a group that has healed, too, it meets
+// followers only.
+func (w *world) jump(f Fault) func() {
+	return w.each(f, func(s *station) func() {
+		if w.healed {
+			if s.Status().KeyServer {
+				return nil
+			}
+			w.excuse(s)
+			w.lan.After(mka.HelloTime, func() { w.expect(s) }) // when it has surely seen what time it is
+		}
+		s.Jump(time.Duration(f.X * float64(time.Millisecond)))
+		return nil
 	})
 }
 
@@ -251,6 +270,13 @@ func (w *world) removeKey(f Fault) func() {
 
 // excuse takes a member out of those who must stay together, if two are left.
 func (w *world) excuse(s *station) {
-	others := slices.DeleteFunc(slices.Clone(w.together), func(m *mkatest.Member) bool { return m == s.Member })
-	w.together, w.did = others, -1
+	w.together = slices.DeleteFunc(slices.Clone(w.together), func(m *mkatest.Member) bool { return m == s.Member })
+	w.did = -1
+}
+
+// expect wants a member that was excused back among those who stay together, soon.
+func (w *world) expect(s *station) {
+	if w.healed && !slices.Contains(w.together, s.Member) {
+		w.awaited, w.awaitedUntil = s.Member, w.lan.Now.Add(w.returnTime())
+	}
 }

@@ -130,7 +130,7 @@ func (g generator) fault(s *Script) Fault {
 // calm adds what a group must bear without being apart for a moment. Nobody is away twice: together that could be for Life
 // Time.
 func (g generator) calm(s *Script) {
-	f := Fault{At: g.between(0, minHold), Kind: pick(g, "rekey", "rekey", "exhaust", "restart", "resume", "stall", "duplicate", "echo",
+	f := Fault{At: g.between(0, minHold), Kind: pick(g, "rekey", "rekey", "exhaust", "restart", "resume", "jump", "stall", "duplicate", "echo",
 		"flood", "jitter", "skew", "slow", "roll"), Who: g.some(s, 1), For: g.between(0, mka.LifeTime/2)}
 	switch f.Kind {
 	case "rekey":
@@ -149,11 +149,19 @@ func (g generator) calm(s *Script) {
 		f.X = pick[float64](g, 5, 100, 1000)
 	case "resume": // so soon that nobody has retired the old key meanwhile
 		f.For = g.between(0, time.Second)
+	case "jump":
+		f.X = float64(g.between(mka.LifeTime, 10*mka.LifeTime).Milliseconds())
+		if g.one(2) { // while a SAK is distributed
+			s.Calm = append(s.Calm, Fault{f.At, "rekey", g.some(s, len(s.Members)), 0, 0})
+			f.At += g.between(0, 60*time.Millisecond)
+		}
 	case "roll":
 		s.Calm = append(s.Calm, g.newKey(s)...)
 		return
 	}
-	away := func(f Fault) bool { return f.Kind == "restart" || f.Kind == "resume" || f.Kind == "stall" }
+	away := func(f Fault) bool {
+		return f.Kind == "restart" || f.Kind == "resume" || f.Kind == "jump" || f.Kind == "stall"
+	}
 	if !away(f) || !slices.ContainsFunc(s.Calm, away) {
 		s.Calm = append(s.Calm, f)
 	}
@@ -187,6 +195,8 @@ func (g generator) befall(s *Script, f *Fault) {
 		f.For = pick(g, g.between(0, time.Second), g.between(0, 8*time.Second))
 	case "skew":
 		f.X = float64(g.Int64N(200_001) - 100_000)
+	case "jump":
+		f.X = float64(g.between(0, 2*mka.LifeTime).Milliseconds())
 	case "fail":
 		f.X = pick(g, 0.05, 0.3, 1)
 	case "slow":
@@ -202,7 +212,7 @@ func (g generator) befall(s *Script, f *Fault) {
 func share(x float64) float64 { return math.Round(x*90) / 100 }
 
 var faultKinds = []string{"loss", "loss", "duplicate", "corrupt", "echo", "jitter", "delay", "cut", "cut", "split", "flood",
-	"restart", "restart", "restart", "resume", "resume", "resume", "flap", "stall", "skew", "fail", "slow", "rekey", "rekey", "exhaust", "key", "nokey"}
+	"restart", "restart", "restart", "resume", "resume", "resume", "flap", "stall", "skew", "jump", "fail", "slow", "rekey", "rekey", "exhaust", "key", "nokey"}
 
 // some are the names of so many members.
 func (g generator) some(s *Script, n int) (names string) {

@@ -36,17 +36,19 @@ type Result struct {
 
 // A world is a script at work.
 type world struct {
-	script   Script
-	lan      *mkatest.LAN
-	rng      *rand.Rand // for what the LAN does not decide
-	all      []*station
-	stations map[string]*station
-	result   Result
-	failures bool
-	did      int    // events and orders of all when it last looked
-	apart    string // what it saw
-	healed   bool
-	together []*mkatest.Member // who must be one
+	script       Script
+	lan          *mkatest.LAN
+	rng          *rand.Rand // for what the LAN does not decide
+	all          []*station
+	stations     map[string]*station
+	result       Result
+	failures     bool
+	did          int    // events and orders of all when it last looked
+	apart        string // what it saw
+	healed       bool
+	together     []*mkatest.Member // who must be one
+	awaited      *mkatest.Member   // who is to be one of them again; nil: nobody
+	awaitedUntil mka.Time
 
 	loss, duplication, corruption, echo, jitter, delay measure
 }
@@ -294,7 +296,8 @@ func (w *world) bound() time.Duration {
 	return bound - bound/1_000_000*time.Duration(slowest)
 }
 
-// calm wants the group to stay one through what it must bear. Whoever restarts is no part of it any more.
+// calm wants the group to stay one through what it must bear. Whoever restarts, or comes from another time, is no part of
+// it until it has returned, which is to be soon.
 func (w *world) calm() {
 	w.healed = true
 	for _, f := range w.script.Calm {
@@ -304,9 +307,27 @@ func (w *world) calm() {
 		if apart := w.look(); apart != "" {
 			w.Errorf("at %d ms: without a fault that excuses it: %s", int64(w.lan.Now)/1e6, apart)
 		}
+		w.receiveBack()
 		return false
 	})
 }
+
+// receiveBack takes who is awaited back into the group once it is one with it.
+func (w *world) receiveBack() {
+	if w.awaited == nil {
+		return
+	}
+	all := append(slices.Clone(w.together), w.awaited)
+	switch apart := mkatest.Apart(all); {
+	case apart == "":
+		w.together, w.awaited, w.did = all, nil, -1
+	case w.lan.Now > w.awaitedUntil:
+		w.Errorf("at %d ms: %v after its return: %s", int64(w.lan.Now)/1e6, w.returnTime(), apart)
+	}
+}
+
+// returnTime is how soon who was away is one of the group again.
+func (w *world) returnTime() time.Duration { return 20 * time.Second }
 
 // onTheWay is how long frames from the time of faults may still arrive.
 func (s Script) onTheWay() (longest time.Duration) {

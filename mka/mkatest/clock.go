@@ -40,6 +40,12 @@ func (m *Member) Skew(ppm int64) {
 	m.rearm()
 }
 
+// Jump lets the member's clock go d forward at once, and no timer with it, as a resume from suspend does.
+func (m *Member) Jump(d time.Duration) {
+	m.clock = clock{m.clock.ppm, m.lan.Now, m.now().Add(d)}
+	m.rearm()
+}
+
 // now is the member's own time.
 func (m *Member) now() mka.Time { return m.clock.at(m.lan.Now) }
 
