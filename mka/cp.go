@@ -112,12 +112,16 @@ func (k *KaY) runCP(now Time, out *Output) {
 //	               allReceiving or !controlledPortEnabled or transmitWhen = 0 -> TRANSMIT
 //	READY          newSAK or changedConnect -> ABANDON | serverTransmitting or !controlledPortEnabled -> TRANSMIT
 //	TRANSMIT       usingTransmitSA -> TRANSMITTING
-//	TRANSMITTING   retireWhen = 0 or changedConnect -> RETIRE
+//	TRANSMITTING   retireWhen = 0 or changedConnect, or a peer transmits with newSAK -> RETIRE
 //	ABANDON        changedConnect -> RETIRE | newSAK -> RECEIVE
 //	RETIRE         changedConnect -> CHANGE | newSAK -> RECEIVE
 //
 // A follower that learns of newSAK and of serverTransmitting at once goes to TRANSMIT: ABANDON would throw away the SAK
 // that its key server transmits with. The new one has its turn when the old is retired, there and here.
+//
+// SAK Retire Time is for what others still send with the old SAK. Who already sends with the one after the latest, as a
+// member does that was restarted without its SAKs, would not be heard for so long, and who follows its key server at all
+// has come to the latest by then.
 //
 // RECEIVE and TRANSMIT would wait for ever for a SecY that has refused the key: with a failed key they leave for
 // ABANDON as RECEIVING does.
@@ -185,7 +189,7 @@ func (k *KaY) nextCP(now Time) cpState {
 			return cpTransmitting
 		}
 	case cpTransmitting:
-		if now >= c.retireAt || changed {
+		if now >= c.retireAt || changed || newSAK && k.principal.anyTransmitting(c.next.ki) {
 			return cpRetire
 		}
 	case cpAbandon:

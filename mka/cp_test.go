@@ -118,6 +118,14 @@ func TestCPTransitions(t *testing.T) {
 		{"retireWhen = 0", cpTransmitting, func(w world) { w.cp.retireAt = 0 }, cpRetire},
 		{"changedConnect", cpTransmitting, func(w world) { w.cp.connect = connectPending }, cpRetire},
 		{"newSAK waits for RETIRE", cpTransmitting, world.newSAK, cpTransmitting},
+		{"newSAK that a peer receives with", cpTransmitting,
+			func(w world) { w.newSAK(); w.peer.use[0] = keyUse{ki: w.cp.next.ki, rx: true} }, cpTransmitting},
+		{"newSAK that a peer transmits with", cpTransmitting,
+			func(w world) { w.newSAK(); w.peer.use[0] = keyUse{ki: w.cp.next.ki, tx: true} }, cpRetire},
+		{"newSAK that a potential peer transmits with", cpTransmitting, func(w world) {
+			w.newSAK()
+			w.peer.use[0], w.peer.live = keyUse{ki: w.cp.next.ki, tx: true}, false
+		}, cpTransmitting},
 
 		{"newSAK", cpAbandon, world.newSAK, cpReceive},
 		{"changedConnect before newSAK", cpAbandon, world.chgdServer, cpRetire},

@@ -57,6 +57,7 @@ type participant struct {
 	offered     bool     // offeredAt counts
 	offeredAt   Time     // when a SAK was last distributed for the first time
 	exhaustedAt Time     // before which exhausted packet numbers do not count again
+	replacedAt  Time     // before which a SAK that a member has lost does not
 	refusal     bool     // EventNoSuite was told and still holds
 	missing     missing  // what the SecY has lost with an earlier process
 	plain       bool     // the key server, perhaps ourselves, has decided that MACsec is not used

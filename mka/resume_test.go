@@ -181,6 +181,59 @@ func TestRestartWithoutTheSecYIsSecuredAgainAtOnce(t *testing.T) {
 	}
 }
 
+// Clause: 802.1X-2020 Figure 12-2, 9.8; the same again, while the others still retire the key before the last: they take the
+// next at once, for the one that was restarted sends with it already, and could not be heard.
+// Requirement: R48
+func TestSecondRestartWithoutTheSecYIsOverAsSoonAsTheFirst(t *testing.T) {
+	for _, n := range []int{2, 3} {
+		for who := range n {
+			for apart := 400 * time.Millisecond; apart < mka.SAKRetireTime; apart += 400 * time.Millisecond {
+				t.Run(fmt.Sprintf("%d members/member %d/after %v", n, who, apart), func(t *testing.T) {
+					w, members := group(t, n)
+					m := members[who]
+					for range 3 {
+						m.Kill()
+						w.Run(50 * time.Millisecond)
+						if err := m.Resume(false, theKey()); err != nil {
+							t.Fatal(err)
+						}
+						at := w.Now
+						w.until("each hears all others", mka.SAKRetireTime, func() bool { return mkatest.Apart(members) == "" })
+						soon := max(time.Second-apart, 0) + 5*mka.MinGap // one SAK a second is made for who says that it lost the last
+						if took := w.Now.Sub(at); took > soon {
+							t.Errorf("after %v each hears all others", took)
+						}
+						w.Run(apart)
+					}
+					w.connected(members...)
+				})
+			}
+		}
+	}
+}
+
+// Clause: 802.1X-2020 9.8; however often a member says that it has lost its SAK, there is not more than one a second.
+// Requirement: R69
+func TestMemberThatLosesEverySAKGetsOneASecond(t *testing.T) {
+	w, m, p := serving(t, suites(secy.GCMAES128))
+	w.Run(mka.LifeTime)
+	lost := func() (at []mka.Time) {
+		made := m.Count(mka.EventSAKGenerated)
+		for end := w.Now.Add(5 * time.Second); w.Now < end; w.Run(50 * time.Millisecond) {
+			p.Tell(m, func(f *eapol.MKPDU) {
+				f.SAKUse = eapol.SAKUse{Present: true, Latest: eapol.KeyUse{KI: p.Key.KI, AN: p.Key.AN, LPN: ^uint32(0)}}
+			})
+			if n := m.Count(mka.EventSAKGenerated); n > made {
+				made, at = n, append(at, w.Now)
+			}
+		}
+		return at
+	}
+	if at := lost(); len(at) < 4 || len(at) > 6 {
+		t.Errorf("%d SAKs in 5 s: %v", len(at), at)
+	}
+}
+
 // Clause: 802.1X-2020 9.8; the same while the key is so young that another has to wait: it is not given again to whoever
 // has lost it.
 func TestFollowerThatHasLostAYoungKeyGetsAnother(t *testing.T) {

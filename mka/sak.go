@@ -168,9 +168,11 @@ func (k *KaY) watchKeys(now Time) {
 	if y == nil || y.counted {
 		return
 	}
+	lost := p.anyPeer(y.ki, keyUse.lost)
 	switch {
-	case p.exhausted(y) && now >= p.exhaustedAt: // however often a member says so
-		y.counted, p.exhaustedAt = true, now.Add(k.lifeTime())
+	case lost && now >= p.replacedAt, p.exhausted(y) && now >= p.exhaustedAt: // however often a member says so
+		y.counted = true
+		p.replacedAt, p.exhaustedAt = now.Add(newMIGap), now.Add(k.lifeTime())
 		p.wantSAK("packet numbers run out")
 	case k.cfg.SAKLifetime > 0 && now >= y.bornAt.Add(k.cfg.SAKLifetime):
 		y.counted = true
@@ -193,12 +195,7 @@ func (p *participant) exhausted(y *key) bool {
 	if y.nextPN > limit {
 		return true
 	}
-	for i := range p.peers {
-		if u, known := p.peers[i].uses(y.ki); known && p.peers[i].live && u.pn > limit {
-			return true
-		}
-	}
-	return false
+	return p.anyPeer(y.ki, func(u keyUse) bool { return u.pn > limit })
 }
 
 // generate makes a SAK, gives it to our own CP, and begins to distribute it (9.8.1).
@@ -357,6 +354,24 @@ func (p *participant) serverTransmitting(ki eapol.KI) bool {
 	return false
 }
 
+// anyTransmitting reports whether a live peer transmits with the key.
+func (p *participant) anyTransmitting(ki eapol.KI) bool {
+	return p.anyPeer(ki, func(u keyUse) bool { return u.tx })
+}
+
+// anyPeer reports whether a live peer uses the key so.
+func (p *participant) anyPeer(ki eapol.KI, so func(keyUse) bool) bool {
+	if p == nil {
+		return false
+	}
+	for i := range p.peers {
+		if u, known := p.peers[i].uses(ki); known && p.peers[i].live && so(u) {
+			return true
+		}
+	}
+	return false
+}
+
 // judgeOffer notices peers that do not take the cipher suite of a SAK: they never report to receive with it.
 func (p *participant) judgeOffer(now Time, out *Output) {
 	o := p.offer
@@ -419,8 +434,13 @@ func (k *KaY) serverDeadline() Time {
 	if p.offer != nil && p.offer.judged && p.offering() {
 		at = min(at, p.offer.judgeAt)
 	}
-	if y := k.newest(); y != nil && !y.counted && k.cfg.SAKLifetime > 0 {
-		at = min(at, y.bornAt.Add(k.cfg.SAKLifetime))
+	if y := k.newest(); y != nil && !y.counted {
+		if k.cfg.SAKLifetime > 0 {
+			at = min(at, y.bornAt.Add(k.cfg.SAKLifetime))
+		}
+		if p.anyPeer(y.ki, keyUse.lost) {
+			at = min(at, p.replacedAt)
+		}
 	}
 	return at
 }
