@@ -326,8 +326,15 @@ func (w *world) receiveBack() {
 	}
 }
 
-// returnTime is how soon who was away is one of the group again.
-func (w *world) returnTime() time.Duration { return 20 * time.Second }
+// returnTime is how soon who was away is one of the group again: in a pair when the key server makes another SAK, which it
+// does as soon as the last is taken up. Others that are potential meanwhile, members or strangers who hold the CAK, may hold
+// it off for Life Time (9.8).
+func (w *world) returnTime() time.Duration {
+	if len(w.all) > 2 || slices.ContainsFunc(w.script.Calm, func(f Fault) bool { return f.Kind == "flood" }) {
+		return mka.LifeTime + mka.HelloTime
+	}
+	return mka.SuiteTime + mka.HelloTime
+}
 
 // onTheWay is how long frames from the time of faults may still arrive.
 func (s Script) onTheWay() (longest time.Duration) {
