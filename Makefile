@@ -65,7 +65,7 @@ check:
 	.ci/packaging
 	go test ./internal/archtest
 	go test -race -timeout 8m -skip '$(LONG)' -exec $(CURDIR)/.ci/asroot ./...
-	.ci/fuzz 5s
+	.ci/fuzz 10s
 
 # Fetches and builds what check needs beside Go.
 check-tools:
