@@ -122,7 +122,7 @@ func (k *KaY) receive(now Time, frame []byte, out *Output) {
 		p.commit(now, m, &d, out)
 		k.received++
 	}
-	d.key.wipe()
+	k.forget(d.key)
 }
 
 // authenticate makes the checks of 11.4 and 11.11.2 (a) to (g). The participant is returned as soon as it is known.

@@ -75,7 +75,7 @@ type resumption struct {
 // resumable finds the participants that can go on.
 func (k *KaY) resumable(now Time, s *State) (found []resumption, err error) {
 	switch {
-	case k.linkUp || k.cp.state != cpInit:
+	case k.linkUp:
 		return nil, fmt.Errorf("%w: the KaY is at work", ErrNotResumable)
 	case s.SCI != k.cfg.SCI:
 		return nil, fmt.Errorf("%w: the SCI was %s and is %s", ErrNotResumable, s.SCI, k.cfg.SCI)
@@ -277,13 +277,11 @@ func holdingOf(held []secy.Holding, key secy.KeyID) secy.Holding {
 	return secy.Holding{}
 }
 
-// keyFrom makes a key of its state. It has no SAK: it can stay in service, and not be given to anybody.
+// keyFrom makes a key of its state. It has no SAK: it can stay in service, and neither be given to anybody nor have
+// another SA.
 func (k *KaY) keyFrom(f *KeyState) *key {
 	y := &key{resumed: true, shown: true, owner: k.find(f.CKN), ki: f.KI, an: f.AN, suite: f.Suite, offset: f.Offset, name: f.SAK, server: f.Server,
 		ssci: f.SSCI, nextPN: max(f.LowestPN, 1), lpn: f.LowestPN, bornAt: f.BornAt}
-	if y.suite.XPN() {
-		y.salt = secy.SaltOf(y.ki.KeyID())
-	}
 	for _, m := range f.Members {
 		y.members = append(y.members, member{mi: m.MI, sci: m.SCI, ssci: m.SSCI})
 	}

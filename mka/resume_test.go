@@ -259,7 +259,7 @@ func TestFollowerThatHasLostAYoungKeyGetsAnother(t *testing.T) {
 // Requirement: R37, R116
 func TestStaleStateIsNotResumed(t *testing.T) {
 	for name, spoil := range map[string]func(w *world, s *mka.State){
-		"after Life Time":    func(w *world, s *mka.State) { w.Run(mka.LifeTime) },
+		"after Life Time":    func(w *world, s *mka.State) { s.Participants[0].SentAt = w.Now.Add(-mka.LifeTime) },
 		"of another SCI":     func(w *world, s *mka.State) { s.SCI++ },
 		"of another CAK":     func(w *world, s *mka.State) { s.Participants[0].Proof[0]++ },
 		"of another MI":      func(w *world, s *mka.State) { s.Participants[0].MI[0]++ },
@@ -355,22 +355,31 @@ func TestReceiveSAsOfMembersThatAreNotKnownAreNotClaimed(t *testing.T) {
 // Requirement: R48, R116
 func TestFollowerWithoutItsKeyAsksAndThenBecomesANewMember(t *testing.T) {
 	w, m, p := following(t, secy.GCMAESXPN128)
+	w.Run(mka.HelloTime) // its SAK is not distributed any more
 	before, ki := m.MI(), m.Status().Tx.KI
 	m.Kill()
 	p.Hush()
 	if err := m.Resume(false, theKey()); err != nil {
 		t.Fatal(err)
 	}
+	at := w.Now
 	w.Run(10 * time.Millisecond)
 	said := p.Heard(m.SCI())
 	if u, known := mkatest.UseOf(said, ki); said == nil || !known || u.Tx || u.Rx || u.LPN != ^uint32(0) || said.XPN.LatestHigh|said.XPN.OldHigh != ^uint32(0) {
 		t.Errorf("it says %+v, %+v", said.SAKUse, said.XPN)
 	}
+	if said.SAKUse.Latest != (eapol.KeyUse{}) && said.SAKUse.Old != (eapol.KeyUse{}) {
+		t.Errorf("of a key that there was not it says something: %+v", said.SAKUse)
+	}
 	p.Period = mka.HelloTime
 	p.Say()
-	w.Run(5 * time.Second)
-	if m.MI() == before {
-		t.Error("no SAK came, and its MI is the old one")
+	const enough = 2*mka.HelloTime + 500*time.Millisecond
+	w.Run(at.Add(enough).Sub(w.Now) - time.Millisecond)
+	if m.MI() != before {
+		t.Errorf("it has another MI %v after the restart", w.Now.Sub(at))
+	}
+	if w.Run(2 * time.Millisecond); m.MI() == before {
+		t.Errorf("no SAK came, and its MI is the old one %v after the restart", w.Now.Sub(at))
 	}
 }
 

@@ -1,6 +1,7 @@
 package mka
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"slices"
@@ -293,15 +294,7 @@ func (y *key) assignSSCIs(own secy.SCI) {
 		return
 	}
 	y.salt = secy.SaltOf(y.ki.KeyID())
-	slices.SortFunc(y.members, func(a, b member) int {
-		switch {
-		case a.sci > b.sci:
-			return -1
-		case a.sci < b.sci:
-			return 1
-		}
-		return 0
-	})
+	slices.SortFunc(y.members, func(a, b member) int { return cmp.Compare(b.sci, a.sci) })
 	y.ssci = 1
 	for i := range y.members {
 		y.members[i].ssci = secy.SSCI(i + 1)

@@ -70,6 +70,9 @@ func (m *Member) keep() { m.kept, m.keptAt = m.KaY.State(), m.lan.Now }
 // Kept is what was kept last for the member's next process.
 func (m *Member) Kept() mka.State { return m.kept }
 
+// Alter changes what was kept: what the member's next process finds.
+func (m *Member) Alter(edit func(*mka.State)) { edit(&m.kept) }
+
 // SendData has the Controlled Port send a frame, whether or not the process is alive.
 func (m *Member) SendData() {
 	for _, r := range m.sendData(nil) {

@@ -1,0 +1,388 @@
+package mka_test
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"mkad/eapol"
+	"mkad/mka"
+	"mkad/mka/mkatest"
+	"mkad/secy"
+)
+
+// These tests alter what an earlier process has left.
+
+// resumed is a member whose process has ended, and whose next one goes on from what edit makes of the State that was
+// left. Without keep the SecY has lost its SAs.
+func (w *world) resumed(m *mkatest.Member, keep bool, edit func(*mka.State)) {
+	w.t.Helper()
+	m.Kill()
+	m.Alter(edit)
+	if err := m.Resume(keep, theKey()); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// Clause: 802.1X-2020 9.8, 9.9; what cannot have been the two keys of one SecY does not stay in service
+// Requirement: R116
+func TestKeysThatCannotBeTogetherAreNotClaimed(t *testing.T) {
+	w, m, _ := following(t, secy.GCMAESXPN128)
+	for name, c := range map[string]struct {
+		edit func(latest, old *mka.KeyState)
+		want int
+	}{
+		"the latest and the old": {func(latest, old *mka.KeyState) {}, 2},
+		"an AN of 3":             {func(latest, old *mka.KeyState) { latest.AN = 3 }, 2},
+		"an AN of 4":             {func(latest, old *mka.KeyState) { latest.AN = 4 }, 0},
+		"no KI":                  {func(latest, old *mka.KeyState) { old.KI = eapol.KI{} }, 0},
+		"no key server":          {func(latest, old *mka.KeyState) { old.Server = 0 }, 0},
+		"no SSCI":                {func(latest, old *mka.KeyState) { latest.SSCI = 0 }, 0},
+		"an offset with XPN": {func(latest, old *mka.KeyState) {
+			latest.Offset, old.Offset = secy.Offset30, secy.Offset30
+		}, 0},
+		"an unknown suite": {func(latest, old *mka.KeyState) { latest.Suite, old.Suite = 1, 1 }, 0},
+		"two latest":       {func(latest, old *mka.KeyState) { old.Old = false }, 0},
+		"two old":          {func(latest, old *mka.KeyState) { latest.Old = true }, 0},
+		"one AN":           {func(latest, old *mka.KeyState) { old.AN = latest.AN }, 0},
+		"one KI":           {func(latest, old *mka.KeyState) { old.KI = latest.KI }, 0},
+		"two suites":       {func(latest, old *mka.KeyState) { old.Suite = secy.GCMAESXPN256 }, 0},
+		"two suites, one without offset": {func(latest, old *mka.KeyState) {
+			old.Suite, old.Offset = secy.GCMAES128, secy.IntegrityOnly
+		}, 0},
+		"two offsets": {func(latest, old *mka.KeyState) { old.Offset = secy.IntegrityOnly }, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := m.Kept()
+			latest := s.Keys[0]
+			latest.Old = false
+			old := latest
+			old.Old, old.AN, old.KI.KN = true, (latest.AN+1)%3, latest.KI.KN+1
+			c.edit(&latest, &old)
+			s.Keys = []mka.KeyState{latest, old}
+			k := other(t)
+			if claims, err := k.Claims(w.Now, &s); len(claims) != c.want || err != nil {
+				t.Errorf("%d claims, %v; want %d", len(claims), err, c.want)
+			}
+		})
+	}
+}
+
+// other is a KaY like that of following, in another process.
+func other(t *testing.T) *mka.KaY {
+	t.Helper()
+	cfg := mkatest.Config(2)
+	cfg.Rand = zeros{}
+	k, err := mka.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out mka.Output
+	if err := k.Step(0, theKey(), &out); err != nil {
+		t.Fatal(err)
+	}
+	return k
+}
+
+// Clause: 802.1X-2020 9.4.2; a KaY at work goes on as who it is
+// Requirement: R37, R116
+func TestKaYAtWorkIsNotResumed(t *testing.T) {
+	w, m, _ := following(t, secy.GCMAES128)
+	s := m.Kept()
+	m.Restart()
+	m.MustStep(theKey())
+	m.MustStep(mka.LinkChanged{Up: true})
+	before := m.MI()
+	err := m.Step(mka.Resumed{State: s})
+	if !errors.Is(err, mka.ErrNotResumable) || !strings.Contains(err.Error(), "at work") || m.MI() != before {
+		t.Errorf("%v; its MI was %s and is %s", err, before, m.MI())
+	}
+	w.Run(time.Second)
+}
+
+// Clause: 802.1X-2020 9.4.2; who begins afresh is told why
+// Requirement: R116
+func TestWhyNothingIsResumedIsTold(t *testing.T) {
+	w, m, _ := following(t, secy.GCMAES128)
+	for want, edit := range map[string]func(*mka.State){
+		"its CAK is another":               func(s *mka.State) { s.Participants[0].Proof[0]++ },
+		"is not younger than 6s":           func(s *mka.State) { s.Participants[0].SentAt -= mka.Time(mka.LifeTime) },
+		"CKN " + mkatest.CKN(ckn).String(): func(s *mka.State) { s.Participants[0].SentAt = w.Now + 1 },
+		"the SCI was":                      func(s *mka.State) { s.SCI++ },
+		"no participant with live":         func(s *mka.State) { s.Participants[0].Peers = nil },
+	} {
+		s := m.Kept()
+		s.Participants = slices.Clone(s.Participants)
+		edit(&s)
+		if _, err := other(t).Claims(w.Now, &s); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v; want %q", err, want)
+		}
+	}
+}
+
+// Clause: 802.1X-2020 9.3.1, 9.4.2; each participant goes on as who it was, once
+// Requirement: R37, R116
+func TestEveryParticipantIsResumedOnce(t *testing.T) {
+	w, members := group(t, 2)
+	for _, m := range members {
+		m.MustStep(second(false))
+	}
+	w.Run(2 * mka.LifeTime)
+	m := members[0]
+	var before []eapol.MI
+	for _, p := range m.Status().Participants {
+		before = append(before, p.MI)
+	}
+	m.Kill()
+	m.Alter(func(s *mka.State) { s.Participants = append(s.Participants, s.Participants[0]) })
+	events := len(m.Events)
+	if err := m.Resume(true, theKey(), second(false)); err != nil {
+		t.Fatal(err)
+	}
+	told := map[string]int{}
+	for _, e := range m.Events[events:] {
+		if e.Kind == mka.EventResumed {
+			told[e.CKN.String()]++
+		}
+	}
+	if len(told) != 2 || told[mkatest.CKN(ckn).String()] != 1 {
+		t.Errorf("resumed are %v", told)
+	}
+	for i, p := range m.Status().Participants {
+		if p.MI != before[i] {
+			t.Errorf("MI of participant %d was %s and is %s", i, before[i], p.MI)
+		}
+	}
+	wantPrincipal(t, ckn2, members...)
+	w.connected(members...)
+}
+
+// Clause: 802.1X-2020 9.4.3; a peer whose last words are old gets no more time than two lives from then on
+// Requirement: R116
+func TestPeerThatWasSilentBeforeTheRestartHasNoMoreThanTwoLives(t *testing.T) {
+	w, m, p := following(t, secy.GCMAES128)
+	w.Run(2 * mka.LifeTime)
+	p.Hush()
+	w.resumed(m, true, func(s *mka.State) {
+		q := &s.Participants[0].Peers[0]
+		q.HeardAt, q.ExpiresAt, s.Participants[0].SentAt = w.Now.Add(500*time.Millisecond-2*mka.LifeTime), w.Now-1, w.Now-2
+	})
+	if w.Run(499 * time.Millisecond); !isLive(m, p.SCI) {
+		t.Error("it is lost before")
+	}
+	if w.Run(2 * time.Millisecond); isLive(m, p.SCI) {
+		t.Error("it is still live")
+	}
+}
+
+// Clause: 802.1X-2020 9.4.3; an SCI has one MI, and an MI one SCI; none is our own
+// Requirement: R37, R116
+func TestPeersThatCannotBeTogetherAreNotResumed(t *testing.T) {
+	for name, edit := range map[string]func(now mka.Time, q *mka.PeerState, s *mka.State){
+		"one SCI":     func(_ mka.Time, q *mka.PeerState, _ *mka.State) { q.MI[0]++ },
+		"one MI":      func(_ mka.Time, q *mka.PeerState, _ *mka.State) { q.SCI++ },
+		"our own MI":  func(_ mka.Time, q *mka.PeerState, s *mka.State) { q.MI, q.SCI = s.Participants[0].MI, q.SCI+1 },
+		"our own SCI": func(_ mka.Time, q *mka.PeerState, s *mka.State) { q.MI[0]++; q.SCI = s.SCI },
+		"no SCI":      func(_ mka.Time, q *mka.PeerState, _ *mka.State) { q.MI[0]++; q.SCI = 0 },
+		"heard from the future": func(now mka.Time, q *mka.PeerState, _ *mka.State) {
+			q.MI[0]++
+			q.SCI++
+			q.HeardAt = now + 1
+		},
+		"lost when the last MKPDU was sent": func(_ mka.Time, q *mka.PeerState, s *mka.State) {
+			q.MI[0]++
+			q.SCI++
+			q.ExpiresAt = s.Participants[0].SentAt
+		},
+		"of more than two lives": func(_ mka.Time, q *mka.PeerState, _ *mka.State) {
+			q.MI[0]++
+			q.SCI++
+			q.ExpiresAt = q.HeardAt.Add(2*mka.LifeTime) + 1
+		},
+		"silent for two lives meanwhile": func(now mka.Time, q *mka.PeerState, s *mka.State) {
+			q.MI[0]++
+			q.SCI++
+			s.Participants[0].SentAt, q.HeardAt, q.ExpiresAt = now-2, now.Add(-2*mka.LifeTime), now-1
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w, m, p := following(t, secy.GCMAES128)
+			w.Run(2 * mka.LifeTime)
+			w.resumed(m, true, func(s *mka.State) {
+				q := s.Participants[0].Peers[0]
+				edit(w.Now, &q, s)
+				s.Participants[0].Peers = append(s.Participants[0].Peers, q)
+			})
+			if got := m.Status().Participants[0].Peers; len(got) != 1 || got[0].SCI != p.SCI || got[0].MI != p.MI {
+				t.Errorf("its peers are %+v", got)
+			}
+		})
+	}
+}
+
+// Clause: 802.1X-2020 9.8; a key server that has lost its SAK makes another, and has nobody to say it to
+// Requirement: R116
+func TestKeyServerThatHasLostItsSAKDoesNotSaySo(t *testing.T) {
+	w, m, p := serving(t, suites(secy.GCMAESXPN128))
+	lost := m.Status().Tx.KI
+	p.Hush()
+	w.resumed(m, false, func(*mka.State) {})
+	w.Run(10 * time.Millisecond)
+	said := p.Heard(m.SCI())
+	if u, known := mkatest.UseOf(said, lost); known || said.Basic.MI != m.MI() {
+		t.Errorf("it says %+v of the SAK that it has lost", u)
+	}
+	if !said.DistributedSAK.Present {
+		t.Error("it distributes no other")
+	}
+}
+
+// Clause: 802.1X-2020 9.3.2; of a key that is on standby nothing is in service, so nothing is missing
+// Requirement: R116
+func TestParticipantThatIsResumedOnStandbyMissesNothing(t *testing.T) {
+	w, m, p := following(t, secy.GCMAES128)
+	before := m.MI()
+	m.Kill()
+	p.Hush()
+	standby := theKey()
+	standby.Standby = true
+	if err := m.Resume(false, standby); err != nil {
+		t.Fatal(err)
+	}
+	w.Run(mka.HelloTime)
+	if u, known := mkatest.UseOf(p.Heard(m.SCI()), p.Key.KI); known || m.MI() != before {
+		t.Errorf("it says %+v; its MI was %s and is %s", u, before, m.MI())
+	}
+}
+
+// Clause: 802.1X-2020 11.11; the MKA version goes on, unless the configuration says which
+// Requirement: R116
+func TestResumedParticipantGoesOnInItsMKAVersion(t *testing.T) {
+	for _, c := range []struct{ configured, was, want uint8 }{{0, 2, 2}, {0, 1, 1}, {0, 0, 1}, {0, 9, 3}, {3, 2, 3}, {2, 3, 2}} {
+		w, m, p := following(t, secy.GCMAES128, func(cfg *mka.Config) { cfg.Version = c.configured })
+		p.Hush()
+		w.resumed(m, true, func(s *mka.State) { s.Participants[0].Version, s.Participants[0].Peers[0].Version = c.was, 1 })
+		w.Run(10 * time.Millisecond)
+		if got := p.Heard(m.SCI()).Basic.MKAVersion; got != c.want {
+			t.Errorf("configured %d, was %d: goes on with %d, want %d", c.configured, c.was, got, c.want)
+		}
+	}
+}
+
+// Clause: 802.1X-2020 9.4.2, 9.8; a member that was heard only after the SAK had gone with an earlier process cannot be
+// received: another SAK is made for a follower that becomes a new member
+// Requirement: R116
+func TestFollowerThatCannotReceiveAMemberBecomesANewOne(t *testing.T) {
+	for name, edit := range map[string]func(*mka.State){
+		"in the latest key": func(*mka.State) {},
+		"in the old key":    func(s *mka.State) { s.Keys[0].Old = true },
+	} {
+		t.Run(name, func(t *testing.T) {
+			w, m, p := following(t, secy.GCMAES128)
+			late, stranger := w.peer(3), w.peer(4)
+			w.resumed(m, true, func(s *mka.State) {
+				s.Keys[0].Members = append(s.Keys[0].Members, mka.MemberState{MI: late.MI})
+				edit(s)
+			})
+			before := m.MI()
+			w.Run(mka.HelloTime) // changes of the MI that others provoke have a distance
+			stranger.Say()
+			w.Run(time.Millisecond)
+			if m.MI() != before || !m.KaY.Secured() {
+				t.Fatalf("for somebody who is no member of the key it takes another MI; secured %t", m.KaY.Secured())
+			}
+			late.Say()
+			w.Run(time.Millisecond)
+			if m.MI() == before {
+				t.Error("it cannot receive a member and keeps its MI")
+			}
+			if !isLive(m, p.SCI) {
+				t.Error("its key server is lost")
+			}
+		})
+	}
+}
+
+// Clause: 802.1X-2020 9.4.2; the same of a key server, which makes another SAK anyhow
+// Requirement: R116
+func TestKeyServerThatCannotReceiveAMemberKeepsItsMI(t *testing.T) {
+	w, m, _ := serving(t, suites(secy.GCMAES128))
+	late := w.peer(3)
+	w.resumed(m, true, func(s *mka.State) {
+		s.Keys[0].Members = append(s.Keys[0].Members, mka.MemberState{MI: late.MI})
+	})
+	before := m.MI()
+	w.Run(mka.HelloTime)
+	late.Say()
+	w.Run(time.Millisecond)
+	if m.MI() != before {
+		t.Error("it has another MI")
+	}
+}
+
+// Clause: 802.1X-2020 9.4.2; a SAK that is distributed again to a resumed follower, which holds it without its octets, makes
+// no SA: what is in service stays
+// Requirement: R116
+func TestSAOfAResumedKeyIsMadeOnce(t *testing.T) {
+	w, m, p := following(t, secy.GCMAESXPN128)
+	w.resumed(m, true, func(*mka.State) {})
+	mark := m.Mark()
+	p.Say()
+	w.Run(mka.HelloTime)
+	for _, op := range m.Since(mark).Ops {
+		if op.Kind == secy.OpCreateReceiveSA || op.Kind == secy.OpCreateTransmitSA {
+			t.Errorf("%s", op)
+		}
+	}
+	if m.SecY.Tx != p.Key.KI.KeyID() || !m.KaY.Secured() {
+		t.Errorf("in service is %s, secured %t", m.SecY.Tx, m.KaY.Secured())
+	}
+}
+
+// Clause: 802.1X-2020 9.4.3; of the peers that went the last eight are remembered, here and by the next process
+// Requirement: R116
+func TestLastEightPeersThatWentAreRemembered(t *testing.T) {
+	w, m, p := serving(t)
+	var said [][]byte // the last MKPDU of each life
+	for range 9 {
+		p.Say()
+		said = append(said, p.Next())
+		p.Send(said[len(said)-1])
+		p.Rejoin()
+		p.Say()
+		w.until("its next life is live", mka.LifeTime, func() bool { q, _ := peerOf(m, p.SCI); return q.Live && q.MI == p.MI })
+	}
+	w.Run(mka.HelloTime)
+	p.Hush()
+	if past := m.Kept().Participants[0].Past; len(past) != 8 {
+		t.Errorf("%d are remembered", len(past))
+	}
+	w.resumed(m, true, func(*mka.State) {})
+	for i, frame := range said {
+		want := uint64(1)
+		if i == 0 {
+			want = 0
+		}
+		wantDiscards(t, m, eapol.DiscardReplay, want, func() { p.Send(frame); w.Run(time.Millisecond) })
+	}
+}
+
+// Clause: 802.1X-2020 9.4.3; a life of two Life Times is the longest, and more peers than fit into an MKPDU there are not
+// Requirement: R116
+func TestPeersAreResumedUpToTheirBounds(t *testing.T) {
+	w, m, p := following(t, secy.GCMAES128, func(c *mka.Config) { c.MTU = 280 }) // room for one peer
+	w.Run(2 * mka.LifeTime)
+	w.resumed(m, true, func(s *mka.State) {
+		q := &s.Participants[0].Peers[0]
+		q.ExpiresAt = q.HeardAt.Add(2 * mka.LifeTime)
+		more := *q
+		more.MI[0]++
+		more.SCI++
+		s.Participants[0].Peers = append(s.Participants[0].Peers, more)
+	})
+	if got := m.Status().Participants[0].Peers; len(got) != 1 || got[0].SCI != p.SCI {
+		t.Errorf("its peers are %+v, want one", got)
+	}
+}
