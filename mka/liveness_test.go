@@ -123,8 +123,8 @@ func TestOthersCannotMakeOurMIChangeMoreThanOnceASecond(t *testing.T) {
 		p.Tell(m, func(u *eapol.MKPDU) { u.Basic.MI = m.MI() })
 		w.Run(50 * time.Millisecond)
 	}
-	if got := m.Count(mka.EventNewMI); got > 2+5 { // participant added, link up, and 5 s of collisions
-		t.Errorf("%d MIs after 5 s of collisions", got)
+	if got := m.Count(mka.EventNewMI); got != 2+5 { // participant added, link up, and 5 s of collisions
+		t.Errorf("%d MIs after 5 s of collisions, want one a second", got)
 	}
 }
 
@@ -361,6 +361,24 @@ func TestWhatEightFormerPeersSaidIsAReplay(t *testing.T) {
 	accepts(t, m, p, proof(m, p))
 	for _, frame := range last {
 		drops(t, m, eapol.DiscardReplay, frame)
+	}
+}
+
+// Clause: 802.1X-2020 9.4.6: a live peer whose MKPDUs were lost may have missed ours too: it is told at once
+// Requirement: R43
+func TestPeerOfWhichMKPDUsWereLostIsAnsweredAtOnce(t *testing.T) {
+	w, m, p := serving(t)
+	w.Run(mka.LifeTime)
+	p.Hush()
+	for _, c := range []struct{ lost, answers int }{{0, 0}, {1, 1}, {2, 1}} {
+		w.until("a hello", mka.HelloTime, func() bool { return p.Last().At == w.Now })
+		w.Run(mka.MinGap)
+		p.MN += eapol.MN(c.lost)
+		before := m.Frames
+		p.Tell(m)
+		if w.Run(mka.MinGap); m.Frames-before != c.answers {
+			t.Errorf("%d MKPDUs after %d were lost, want %d", m.Frames-before, c.lost, c.answers)
+		}
 	}
 }
 

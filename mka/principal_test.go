@@ -56,6 +56,11 @@ func TestSuccessorOfAKeyWaitsLifeTimeAndLosesNothing(t *testing.T) {
 	members[2].MustStep(second(false)) // so late that it would have been cut off
 	w.stays(mka.LifeTime-100*time.Millisecond, members...)
 	wantPrincipal(t, ckn, members...)
+	w.until("the successor is principal", time.Second, func() bool { return principal(members[0]) == ckn2 })
+	kept := members[0].KaY.State().Participants
+	if settled := max(kept[0].SettledAt, kept[1].SettledAt); w.Now != settled.Add(mka.LifeTime) {
+		t.Errorf("it is %v after its members were live, want %v", w.Now.Sub(settled), mka.LifeTime)
+	}
 	w.stays(time.Second, members...)
 	wantPrincipal(t, ckn2, members...)
 	w.stays(10*time.Second, members...)

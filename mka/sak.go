@@ -562,7 +562,7 @@ func (p *participant) plead(now Time, out *Output) {
 	if now < p.pleaAt() {
 		return
 	}
-	p.unserved, p.pleaded, p.pleadedAt = false, true, now
+	p.pleaded, p.pleadedAt = true, now
 	p.newMI(now, "the key server gives us no SAK", out)
 }
 

@@ -262,6 +262,26 @@ func TestVersionFallsBackForAPeerThatAnswersNoHigherOne(t *testing.T) {
 	}
 }
 
+// Clause: 802.1X-2020 11.11; it falls with the hello that is Life Time after the first MKPDU of the peer
+// Requirement: R114
+func TestVersionFallsBackALifeTimeAfterThePeerWasHeard(t *testing.T) {
+	w, m, p := alone(t)
+	p.Version = 1
+	w.Run(5 * mka.HelloTime)
+	p.Tell(m, listingNobody) // which is news, and from here on hellos are counted
+	for range 3 {
+		if w.Run(mka.HelloTime - time.Millisecond); p.Last().Basic.MKAVersion != 3 {
+			t.Fatalf("version %d before Life Time is over", p.Last().Basic.MKAVersion)
+		}
+		p.Tell(m, listingNobody)
+		w.Run(time.Millisecond)
+	}
+	w.Run(time.Millisecond)
+	if v := p.Last().Basic.MKAVersion; v != 1 {
+		t.Errorf("version %d after Life Time, want 1", v)
+	}
+}
+
 // Clause: 802.1X-2020 12.4 (retireDelay); decision on suites: 3 s from when a member can take the SAK
 // Requirement: R73
 func TestPeerThatIsStillToRetireASAKIsNotJudgedToRefuseTheSuiteOfTheNext(t *testing.T) {
@@ -309,7 +329,14 @@ func TestWhyThereIsNoSuiteNamesBothSides(t *testing.T) {
 	m, p := w.kay(2, suites(secy.GCMAESXPN256, secy.GCMAESXPN128)), w.peer(1)
 	p.Announces = []secy.CipherSuite{secy.GCMAES128, secy.GCMAES256}
 	p.Talk()
-	w.Run(10 * time.Second)
+	plain, potential := w.peer(3), w.peer(4) // who has no say in it
+	plain.Announces, plain.Desired = p.Announces, false
+	plain.Talk()
+	potential.Announces = p.Announces
+	for range 5 {
+		potential.Tell(m, listingNobody)
+		w.Run(mka.HelloTime)
+	}
 	told := slices.ContainsFunc(m.Events, func(e mkatest.Event) bool { return e.Kind == mka.EventNoSuite && e.Reason == want })
 	if got := m.Status().NoSuite; got != want || !told {
 		t.Errorf("it says %q; told: %t", got, told)

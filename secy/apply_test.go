@@ -145,6 +145,10 @@ func TestDeleteSAsRemovesAKeyFromBothDirections(t *testing.T) {
 		t.Error("a frame was protected")
 	}
 	drop(t, s, protect(t, alice(t, strict(GCMAES128)), userFrame(100)))
+	refuse(t, s, Op{Kind: OpEnableTransmit, Key: keyA})
+	if pn, ok := s.PN(keyA); ok {
+		t.Errorf("it has a next packet number still: %d", pn)
+	}
 }
 
 func TestDeleteReceiveSCRemovesItsSAs(t *testing.T) {
