@@ -90,6 +90,8 @@ type KaY struct {
 	participants []*participant
 	principal    *participant
 	principalAt  Time // when there may be another principal; never: not by time
+	followed     bool // followedAt counts
+	followedAt   Time // when the key server was followed to the principal's CA
 	cp           cp
 	channels     []secy.SCI // receive SCs that the SecY has
 	used         usedKeys

@@ -86,17 +86,20 @@ func (p *participant) precedes(o *participant) bool {
 // follow makes p, in which its key server distributes a new SAK, the principal, if that key server is the current
 // principal's too, or there is no principal: it may have moved before we would. It reports whether p is principal now.
 // While all are on standby nobody is followed: the port has no key that is valid. And nobody is followed from a primary to
-// a fallback as long as the key server uses the primary: who has the fallback key alone could take its SCI.
+// a fallback as long as the key server uses the primary: who has the fallback key alone could take its SCI. What the key
+// server has sent in the CA that it comes from may have been overtaken: right after it was followed it is not followed back.
 func (k *KaY) follow(now Time, p *participant, out *Output) bool {
 	cur := k.principal
 	switch {
 	case cur == p:
 		return true
 	case cur.alive() && cur.server.sci != p.server.sci, !k.anyReady(),
-		cur.alive() && cur.role < p.role && !cur.abandoned(now):
+		cur.alive() && cur.role < p.role && !cur.abandoned(now),
+		cur.alive() && k.followed && now < k.followedAt.Add(graceTime):
 		return false
 	}
 	k.setPrincipal(p, "the key server distributes its SAK", out)
+	k.followed, k.followedAt = true, now
 	return true
 }
 
@@ -146,7 +149,7 @@ func (k *KaY) setPrincipal(p *participant, why string, out *Output) {
 	if k.principal != nil {
 		k.principal.newInfo = true // it says of no key any more that we use it
 	}
-	k.principal = p
+	k.principal, k.followed = p, false
 	if y := k.cp.next; y != nil && y.owner != p { // CP has not begun with it; its CA no longer drives the port
 		k.forget(y)
 		k.cp.next, k.cp.chgdServer = nil, false

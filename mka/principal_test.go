@@ -67,6 +67,37 @@ func TestSuccessorOfAKeyWaitsLifeTimeAndLosesNothing(t *testing.T) {
 	w.check.Connected(members...)
 }
 
+// Clause: 802.1X-2020 9.3.2: a key server goes to the next key with one SAK right after another; frames overtake each other
+// Requirement: R101
+func TestFollowerDoesNotGoBackForASAKThatWasOvertaken(t *testing.T) {
+	w, m, p := following(t, secy.GCMAES128)
+	next := w.AddPeer(1, ckn2, cak2())
+	m.MustStep(second(false))
+	next.Priority = 0
+	next.Talk()
+	w.Run(mka.LifeTime)
+	wantPrincipal(t, ckn, m)
+
+	p.Hush()
+	p.Generate(secy.GCMAES128, secy.Offset0)
+	late := p.Next()
+	next.Generate(secy.GCMAES128, secy.Offset0)
+	next.Key.AN = 2
+	next.Say()
+	w.Run(100 * time.Millisecond)
+	wantPrincipal(t, ckn2, m)
+	p.Send(late)
+	w.Run(100 * time.Millisecond)
+	wantPrincipal(t, ckn2, m)
+	if m.SecY.Tx != next.Key.KI.KeyID() {
+		t.Errorf("it transmits with %s, not with the SAK of the key server's next key", m.SecY.Tx)
+	}
+	w.Run(500 * time.Millisecond) // what comes then has not been overtaken
+	p.Say()
+	w.Run(100 * time.Millisecond)
+	wantPrincipal(t, ckn, m)
+}
+
 // Clause: 802.1X-2020 9.3.2, 9.14: the key that begins takes over at its time, as an ordinary re-key
 // Requirement: R101
 func TestKeyThatBeginsTakesOverAtOnceWhenItsMembersAreLive(t *testing.T) {
