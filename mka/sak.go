@@ -169,16 +169,27 @@ func (k *KaY) watchKeys(now Time) {
 	if y == nil || y.counted {
 		return
 	}
-	lost := p.anyPeer(y.ki, keyUse.lost)
-	switch {
-	case lost && now >= p.replacedAt, p.exhausted(y) && now >= p.exhaustedAt: // however often a member says so
+	switch why := p.spent(now, y); {
+	case why != "":
 		y.counted = true
 		p.replacedAt, p.exhaustedAt = now.Add(newMIGap), now.Add(k.lifeTime())
-		p.wantSAK("packet numbers run out")
+		p.wantSAK(why)
 	case k.cfg.SAKLifetime > 0 && now >= y.bornAt.Add(k.cfg.SAKLifetime):
 		y.counted = true
 		p.wantSAK("SAK lifetime")
 	}
+}
+
+// spent says why a member can use the SAK no more, or soon; empty: all can. However often a member says so, it does not
+// always count.
+func (p *participant) spent(now Time, y *key) string {
+	switch {
+	case now >= p.replacedAt && p.anyPeer(y.ki, keyUse.lost):
+		return "a member has lost the SAK"
+	case now >= p.exhaustedAt && p.exhausted(y):
+		return "packet numbers run out"
+	}
+	return ""
 }
 
 // The lowest acceptable PN above which the key server makes a new SAK (9.8).
