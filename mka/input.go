@@ -53,6 +53,9 @@ type Resumed struct {
 // MTUChanged tells the MTU of the Common Port, on which depends how many peers an MKPDU can list (9.4.3).
 type MTUChanged struct{ MTU int }
 
+// SettingsChanged gives the KaY other Settings. The receiver of frames and the SecY's filter are the driver's to change.
+type SettingsChanged struct{ Settings Settings }
+
 // RekeyRequested asks for a new SAK. Only the key server can make one: elsewhere Step returns ErrNotKeyServer.
 type RekeyRequested struct{}
 
@@ -64,6 +67,7 @@ func (ParticipantChanged) input() {}
 func (SecYReported) input()       {}
 func (MTUChanged) input()         {}
 func (RekeyRequested) input()     {}
+func (SettingsChanged) input()    {}
 func (Resumed) input()            {}
 
 // A Role says what a Participant's key is for.

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"time"
 
 	"mkad/eapol"
 	"mkad/keyderive"
@@ -42,42 +41,17 @@ func (p Policy) String() string {
 	return "must-secure"
 }
 
-// Config is what a KaY needs to know when it is made. It does not change in the KaY's life.
+// Config is what a KaY needs to know when it is made. All but the Settings stays as it is in the KaY's life.
 type Config struct {
-	SCI         secy.SCI  // our own: the Common Port's MAC and the port identifier
-	Destination eapol.MAC // of our MKPDUs; zero: the PAE group address
-	Acceptance  eapol.Acceptance
-
-	KeyServerPriority uint8
-	Capability        secy.Capability    // of the SecY
-	CipherSuites      []secy.CipherSuite // allowed, best first; not empty
-	Offset            secy.ConfidentialityOffset
-	Policy            Policy
-	ReplayProtect     bool
-	ReplayWindow      uint32
-	SendSCI           bool
-	DelayProtect      bool
-	SAKLifetime       time.Duration // 0: until membership or packet numbers ask for another
-	Habits
+	SCI          secy.SCI           // our own: the Common Port's MAC and the port identifier
+	Capability   secy.Capability    // of the SecY
+	CipherSuites []secy.CipherSuite // allowed, best first; not empty
+	Offset       secy.ConfidentialityOffset
+	Policy       Policy
+	Settings
 
 	MTU  int       // of the Common Port when the KaY is made; it bounds the peer lists
 	Rand io.Reader // for MIs and SAKs; must not fail
-}
-
-// Habits are what implementations of MKA do differently. The zero value suits all that follow the standard, and most
-// others; docs/interop.md tells who needs what.
-type Habits struct {
-	// Version is the only MKA version that is sent; 0: the highest, or that of a peer which answers no higher one.
-	Version uint8
-	// ICVIndicator ends each MKPDU with an ICV Indicator, which an ICV of 16 octets does not need (11.11.3).
-	ICVIndicator bool
-	// HelloTime and LifeTime replace the constants of those names (Table 9-3); 0: they stand. A LifeTime of less than
-	// three hellos of any member lets it die of lost MKPDUs.
-	HelloTime, LifeTime time.Duration
-	// InServiceOld reports the key in service as the Old one, as CP has it (12.4), once it was reported as the Latest.
-	InServiceOld bool
-	// ElectLast lets Key Server Priority 255 be elected after all others, against 9.5.
-	ElectLast bool
 }
 
 // A KaY is the MAC Security Key Agreement Entity of one port (9.1). Not safe for concurrent use.
@@ -121,11 +95,8 @@ func New(cfg Config) (*KaY, error) {
 			return nil, fmt.Errorf("mka: unknown cipher suite %s", c)
 		}
 	}
-	if cfg.Version > mkaVersion {
-		return nil, fmt.Errorf("mka: MKA version %d is unknown", cfg.Version)
-	}
-	if cfg.Destination == (eapol.MAC{}) {
-		cfg.Destination = eapol.PAEGroup
+	if err := cfg.Settings.complete(); err != nil {
+		return nil, err
 	}
 	k := &KaY{cfg: cfg, mac: cfg.SCI.MAC(), maxPeers: peersFor(cfg.MTU), lastAN: 3}
 	k.cp.retryAt = never
@@ -158,6 +129,8 @@ func (k *KaY) Step(now Time, in Input, out *Output) error {
 		k.changeMTU(in.MTU, out)
 	case RekeyRequested:
 		err = k.rekey()
+	case SettingsChanged:
+		err = k.changeSettings(in.Settings, out)
 	case Resumed:
 		err = k.resume(now, &in, out)
 	default:

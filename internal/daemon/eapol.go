@@ -12,15 +12,15 @@ import (
 // standardGroups are the destinations of Table 11-1 of 802.1X-2020.
 var standardGroups = []eapol.MAC{eapol.PAEGroup, eapol.NearestBridge, eapol.NearestCustomerBridge}
 
-// acceptance says which frames are MKPDUs for the port.
-func (p *port) acceptance() eapol.Acceptance {
-	a := eapol.Acceptance{EtherType: p.cfg.EAPOLEtherType}
-	if d := p.cfg.EAPOLDestination; d.IsGroup() {
+// acceptance says which frames are MKPDUs for a port whose lower device has the address own.
+func acceptance(cfg config.Port, own eapol.MAC) eapol.Acceptance {
+	a := eapol.Acceptance{EtherType: cfg.EAPOLEtherType}
+	if d := cfg.EAPOLDestination; d.IsGroup() {
 		a.Destinations = []eapol.MAC{d}
 	} else { // the peer's own: it has ours
-		a.Station = p.link.MAC
+		a.Station = own
 	}
-	if p.cfg.EAPOLAccept == config.AcceptStandard {
+	if cfg.EAPOLAccept == config.AcceptStandard {
 		for _, d := range standardGroups {
 			if !slices.Contains(a.Destinations, d) {
 				a.Destinations = append(a.Destinations, d)
@@ -32,7 +32,7 @@ func (p *port) acceptance() eapol.Acceptance {
 
 // groups are the group addresses that the lower device has to let in.
 func (p *port) groups() (list [][6]byte) {
-	for _, d := range p.acceptance().Destinations {
+	for _, d := range acceptance(p.cfg, p.link.MAC).Destinations {
 		list = append(list, d)
 	}
 	return list
@@ -41,7 +41,7 @@ func (p *port) groups() (list [][6]byte) {
 // eapolFrames are what the closed lower device passes for MKA.
 func (p *port) eapolFrames() filter.EAPOL {
 	e := filter.EAPOL{EtherType: p.cfg.EAPOLEtherType, In: p.groups(), Out: [][6]byte{p.cfg.EAPOLDestination}}
-	if own := p.acceptance().Station; own != (eapol.MAC{}) {
+	if own := acceptance(p.cfg, p.link.MAC).Station; own != (eapol.MAC{}) {
 		e.In = append(e.In, own)
 	}
 	if len(e.In) == 0 { // the address is not known before there is a device

@@ -171,26 +171,33 @@ func passesMarked(p config.Port) bool {
 
 func (p *port) kayConfig() mka.Config {
 	cfg := mka.Config{
-		SCI:               p.sci,
-		Destination:       p.cfg.EAPOLDestination,
-		Acceptance:        p.acceptance(),
-		KeyServerPriority: p.cfg.KeyServerPriority,
-		Capability:        p.capability,
-		CipherSuites:      p.choice.Suites,
-		Offset:            p.cfg.Confidentiality,
-		ReplayProtect:     p.cfg.ReplayProtect,
-		ReplayWindow:      p.cfg.ReplayWindow,
-		SendSCI:           p.cfg.SendSCI,
-		DelayProtect:      p.cfg.DelayProtect,
-		SAKLifetime:       p.cfg.SAKLifetime,
-		Habits:            habits(p.cfg),
-		MTU:               p.link.MTU,
-		Rand:              p.d.opts.Rand,
+		SCI:          p.sci,
+		Capability:   p.capability,
+		CipherSuites: p.choice.Suites,
+		Offset:       p.cfg.Confidentiality,
+		Settings:     p.settings(p.cfg),
+		MTU:          p.link.MTU,
+		Rand:         p.d.opts.Rand,
 	}
 	if p.cfg.Policy == config.ShouldSecure {
 		cfg.Policy = mka.ShouldSecure
 	}
 	return cfg
+}
+
+// settings are those of MKA under a configuration of the port.
+func (p *port) settings(cfg config.Port) mka.Settings {
+	return mka.Settings{
+		Destination:       cfg.EAPOLDestination,
+		Acceptance:        acceptance(cfg, p.link.MAC),
+		KeyServerPriority: cfg.KeyServerPriority,
+		ReplayProtect:     cfg.ReplayProtect,
+		ReplayWindow:      cfg.ReplayWindow,
+		SendSCI:           cfg.SendSCI,
+		DelayProtect:      cfg.DelayProtect,
+		SAKLifetime:       cfg.SAKLifetime,
+		Habits:            habits(cfg),
+	}
 }
 
 // detach stops serving the device. The Controlled Port stays, without traffic.

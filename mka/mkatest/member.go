@@ -47,15 +47,12 @@ type Event struct {
 // Config is a sensible configuration for the n-th member, to be changed as the test needs.
 func Config(n int) mka.Config {
 	return mka.Config{
-		SCI:               SCI(n),
-		KeyServerPriority: 16,
-		Capability:        secy.CapabilityOffsets,
-		CipherSuites:      []secy.CipherSuite{secy.GCMAESXPN256, secy.GCMAESXPN128, secy.GCMAES256, secy.GCMAES128},
-		Offset:            secy.Offset0,
-		ReplayProtect:     true,
-		ReplayWindow:      128,
-		SendSCI:           true,
-		MTU:               1500,
+		SCI:          SCI(n),
+		Capability:   secy.CapabilityOffsets,
+		CipherSuites: []secy.CipherSuite{secy.GCMAESXPN256, secy.GCMAESXPN128, secy.GCMAES256, secy.GCMAES128},
+		Offset:       secy.Offset0,
+		Settings:     mka.Settings{KeyServerPriority: 16, ReplayProtect: true, ReplayWindow: 128, SendSCI: true},
+		MTU:          1500,
 	}
 }
 
