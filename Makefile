@@ -10,7 +10,7 @@ export REKEYS = 1000# of each kind on each SecY, in make soak
 # Tests of the user-space data path that make soak gives ten minutes each.
 LOADED = LossyReorderingWire|OverloadedSecY
 # Live tests of half a minute and more, which make check leaves to make test.
-LONG = TestReloadCosts|TestEveryCombination|TestChainOf|TestRekeysOf|TestFramesHeld|TestFallbackTakes
+LONG = TestReloadCosts|TestReloadOfAMistake|TestEveryCombination|TestChainOf|TestRekeysOf|TestFramesHeld|TestFallbackTakes
 SEEDS = 10000   # small worlds that make sim plays
 FOR = 1m        # for each target, in make fuzz
 SEED = 1        # of the choice of mutants, in make mutate

@@ -2,15 +2,19 @@ package daemon
 
 import (
 	"fmt"
+	"reflect"
 	"slices"
 
 	"mkad/internal/config"
 	"mkad/internal/control"
+	"mkad/mka"
 )
 
-// adjustable are the settings that a port takes while it goes on: they are looked at when they matter, or what depends on
-// them is set again without a gap.
-var adjustable = []string{"keys", "bypass", "on_exit"}
+// adjustable are the settings that a port takes while it goes on: they are looked at when they matter, MKA takes them at
+// work, or what depends on them is set again without a gap.
+var adjustable = []string{"keys", "bypass", "on_exit", "key_server_priority", "replay_protect", "replay_window", "send_sci",
+	"sak_lifetime", "delay_protect", "eapol_destination", "eapol_accept", "mka_version", "icv_indicator", "hello_time", "life_time",
+	"in_service_slot", "allow_priority_255"}
 
 // Plan says what Reload would do now. It changes nothing, and fails as Reload would.
 func (d *Daemon) Plan() (control.PlanDocument, error) {
@@ -54,7 +58,7 @@ func (p *port) plan(cfg *config.Config) control.PortPlan {
 	p.do(func() {
 		changes, cut := p.keyChanges(keys)
 		plan.Changes = append(plan.Changes, changes...)
-		plan.Cut = p.passes() && (cut || plan.Action == control.RestartPort)
+		plan.Cut = p.passes() && (cut || plan.Action == control.RestartPort || p.electsOther(next))
 	})
 	for i := range keys {
 		keys[i].CAK.Wipe()
@@ -79,6 +83,12 @@ func (p *port) actionFor(next config.Port) control.Action {
 
 // passes reports whether traffic passes now.
 func (p *port) passes() bool { return p.state == control.Secured || p.state == control.Unsecured }
+
+// electsOther reports whether the settings make another station key server, with whose first SAK the Controlled Port is
+// closed for a moment (CHANGE of 802.1X-2020 Figure 12-2).
+func (p *port) electsOther(next config.Port) bool {
+	return p.kay != nil && p.kay.ElectsOther(p.settings(next))
+}
 
 // keyChanges says what other keys are to those in use. It cuts when no key stays as it is with which a peer is live.
 func (p *port) keyChanges(next []config.Key) (changes []string, cut bool) {
@@ -122,11 +132,39 @@ func (p *port) liveWith(ckns map[string]bool) bool {
 
 // adjustTo takes other settings while the port goes on. Others read no more of cfg than what stays as it is.
 func (p *port) adjustTo(next config.Port) {
-	p.cfg.Keys, p.cfg.Bypass, p.cfg.OnExit = next.Keys, next.Bypass, next.OnExit
+	for _, c := range config.Differences(p.cfg.Settings(), next.Settings()) {
+		p.log.Info("setting changed", "key", c.Key, "from", c.Old, "to", c.New)
+	}
+	cfg := &p.cfg
+	heard := acceptance(*cfg, p.link.MAC)
+	cfg.Keys, cfg.Bypass, cfg.OnExit = next.Keys, next.Bypass, next.OnExit
+	cfg.KeyServerPriority, cfg.SendSCI, cfg.SAKLifetime, cfg.DelayProtect = next.KeyServerPriority, next.SendSCI, next.SAKLifetime, next.DelayProtect
+	cfg.ReplayProtect, cfg.ReplayWindow = next.ReplayProtect, next.ReplayWindow
+	cfg.EAPOLDestination, cfg.EAPOLAccept = next.EAPOLDestination, next.EAPOLAccept
+	cfg.MKAVersion, cfg.ICVIndicator, cfg.HelloTime, cfg.LifeTime = next.MKAVersion, next.ICVIndicator, next.HelloTime, next.LifeTime
+	cfg.InServiceSlot, cfg.AllowPriority255 = next.InServiceSlot, next.AllowPriority255
 	if p.closed {
 		if err := p.closeLower(); err != nil {
 			p.fail(err)
 		}
 	}
+	if p.kay != nil {
+		if err := p.adjustKaY(!reflect.DeepEqual(heard, acceptance(*cfg, p.link.MAC))); err != nil {
+			p.fail(err)
+		}
+	}
 	p.reloadKeys()
+}
+
+// adjustKaY has MKA take the settings, and hear what it is to hear now.
+func (p *port) adjustKaY(otherwise bool) error {
+	if otherwise {
+		socket, err := receive(p.link.Index, p.cfg.EAPOLEtherType, p.groups())
+		if err != nil {
+			return err
+		}
+		p.socket.close()
+		p.socket, p.resift = socket, true
+	}
+	return p.try(mka.SettingsChanged{Settings: p.settings(p.cfg)})
 }

@@ -157,7 +157,10 @@ func wrapped(text string) string {
 const configIntroduction = `The configuration is TOML: one table [daemon], and one [[port]] for each link. An unknown key, a wrong
 type or a value out of range is an error, told with file, line and what to write instead, and nothing is started or changed.
 "mkad --check" looks without starting anything, also at the CAK files and the host, and "mkad --check --diff" says what a
-reload would touch. A reload ("mkactl reload", SIGHUP) leaves ports that are configured as before alone.`
+reload would touch. A reload ("mkactl reload", SIGHUP) leaves ports that are configured as before alone. What is another
+device, or another filter, begins anew and cuts the port's traffic until its peers have agreed again: controlled, backend,
+cipher_suites, confidentiality, policy, uncontrolled, on_unsecured, port_id and eapol_ethertype. All else a port takes while
+its traffic goes on.`
 
 const cakFiles = `A CAK file holds the keys of a port: one [[key]] or several. It must be a regular file, belong to root or to
 the user mkad, and give nobody else any permission. "mkactl keygen" makes one.`
