@@ -6,6 +6,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -38,7 +39,7 @@ func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 var (
 	errBadConfig = errors.New("the configuration has errors; nothing was started")
 	errChecked   = errors.New("the configuration has errors")
-	errDiffAlone = errors.New("--diff goes with --check")
+	errDiffAlone = errors.New("--diff goes with --check, and --socket with both")
 )
 
 func run(args []string, stdout, stderr io.Writer) int {
@@ -68,7 +69,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 
 // command is the command line.
 func command(stdout, stderr io.Writer) *cobra.Command {
-	var path string
+	var path, socket string
 	var check, diff bool
 	cmd := &cobra.Command{
 		Use:   "mkad",
@@ -86,8 +87,8 @@ func command(stdout, stderr io.Writer) *cobra.Command {
 			}
 			switch {
 			case check:
-				return checkConfig(path, diff, stdout, stderr)
-			case diff:
+				return checkConfig(path, diff, socket, stdout, stderr)
+			case diff, socket != "":
 				return errDiffAlone
 			}
 			return serve(path, stderr)
@@ -96,6 +97,7 @@ func command(stdout, stderr io.Writer) *cobra.Command {
 	cmd.Flags().StringVar(&path, "config", "/etc/mkad/mkad.toml", "configuration `file`")
 	cmd.Flags().BoolVar(&check, "check", false, "validate configuration and CAK files, list every problem, and exit")
 	cmd.Flags().BoolVar(&diff, "diff", false, "with --check: also say what a reload of the running mkad would touch and cut")
+	cmd.Flags().StringVar(&socket, "socket", "", "with --diff: control socket `path` of the running mkad, if it is not the configured one")
 	return cmd
 }
 
@@ -113,7 +115,7 @@ func version() string {
 }
 
 // checkConfig is --check: every problem, errors and warnings, and what the host has to say to the ports.
-func checkConfig(path string, diff bool, stdout, stderr io.Writer) error {
+func checkConfig(path string, diff bool, socket string, stdout, stderr io.Writer) error {
 	cfg, problems := config.Load(path)
 	if cfg != nil {
 		problems = append(problems, mkad.CheckKeys(cfg)...)
@@ -128,7 +130,7 @@ func checkConfig(path string, diff bool, stdout, stderr io.Writer) error {
 	}
 	fmt.Fprintf(stdout, "%s: good, %s\n", path, portCount(len(cfg.Ports)))
 	if diff {
-		return printPlan(cfg, path, stdout)
+		return printPlan(cmp.Or(socket, cfg.Daemon.Control), path, stdout)
 	}
 	return nil
 }

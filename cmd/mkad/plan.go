@@ -8,22 +8,22 @@ import (
 	"strings"
 	"time"
 
-	"mkad/internal/config"
 	"mkad/internal/control"
 )
 
 // planTime is how long the running mkad may take to answer.
 const planTime = 15 * time.Second
 
-// printPlan is --diff: what the running mkad says that a reload would do.
-func printPlan(cfg *config.Config, path string, stdout io.Writer) error {
+// printPlan is --diff: what the running mkad, which is asked by its control socket, says that a reload would do.
+func printPlan(socket, path string, stdout io.Writer) error {
 	ctx, stop := context.WithTimeout(context.Background(), planTime)
 	defer stop()
-	client := control.NewClient(cfg.Daemon.Control)
+	client := control.NewClient(socket)
 	defer client.Close()
 	plan, err := client.Plan(ctx)
 	if err != nil {
-		return fmt.Errorf("ask the running mkad what a reload would do: %w", err)
+		return fmt.Errorf("ask the running mkad what a reload would do: %w\n"+
+			"try: start it; or name its socket with --socket, if it is [daemon] control that changes", err)
 	}
 	if !sameFile(plan.Config, path) {
 		return fmt.Errorf("the running mkad has another configuration, %s; check that", plan.Config)
