@@ -212,6 +212,9 @@ func TestBodyOfAnOddLengthIsDiscarded(t *testing.T) {
 			t.Errorf("%d octets: got %s, want %s", n, d, want)
 		}
 	}
+	if d := envelope(withBody(t, f1(t)[atBody:][:32]), eapol.Acceptance{}); d == eapol.DiscardBodyTooShort || d == eapol.Accepted {
+		t.Errorf("32 octets, which are enough as such, and too few for a Basic Parameter Set: got %s", d)
+	}
 }
 
 // The checks come in the standard's order: of two faults the earlier is the reason.

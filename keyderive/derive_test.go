@@ -273,6 +273,11 @@ func TestDeriveCKNRefusesASessionIDOutOfBounds(t *testing.T) {
 		_, err := keyderive.DeriveCKN(newMSK(octets(0, 64)), make([]byte, n), [6]byte{1}, [6]byte{2}, 16)
 		wantError(t, err, fmt.Sprintf("derive CKN: EAP Session-Id has %d octets, give 1 to 1024", n))
 	}
+	for _, n := range []int{1, 1024} {
+		if _, err := keyderive.DeriveCKN(newMSK(octets(0, 64)), make([]byte, n), [6]byte{1}, [6]byte{2}, 16); err != nil {
+			t.Errorf("%d octets: %v", n, err)
+		}
+	}
 }
 
 // Clause: 802.1X-2020 6.2.2

@@ -400,6 +400,7 @@ func TestInputOfNoKindIsAnError(t *testing.T) {
 }
 
 // Clause: 802.1X-2020 12.5, Figure 12-2: secured are those whose traffic is protected, in each state of an exchange
+// Requirement: R91
 func TestPortIsSecuredWhileAKeyTransmitsOverAnOpenPort(t *testing.T) {
 	for _, c := range []struct {
 		name  string
@@ -615,5 +616,150 @@ func TestResetForgetsTheKeysOfOps(t *testing.T) {
 	out.Reset()
 	if !was[0].SAK.IsZero() || len(out.Ops) != 0 {
 		t.Error("the SAK is still there")
+	}
+}
+
+// Clause: 802.1X-2020 9.5, 9.8: with the office go the reason for a SAK and the wait for one
+// Requirement: R54
+func TestAnotherKeyServerTakesWhatWasWanted(t *testing.T) {
+	w := newCPWorld()
+	p := w.principal
+	w.cfg.KeyServerPriority = 16
+	p.server, p.sakWanted, p.unserved, p.offer = candidate{cpOwnSCI, 16}, "wanted", true, &offer{key: cpKey(1, 0)}
+	w.peer.keyServer, w.peer.priority = true, 1
+	var out Output
+	p.elect(&out)
+	if p.server.sci != cpPeerSCI || p.sakWanted != "" || p.unserved || p.offer != nil || !p.newInfo {
+		t.Errorf("server %v, SAK wanted %q, unserved %t, offer %v, news %t", p.server, p.sakWanted, p.unserved, p.offer, p.newInfo)
+	}
+}
+
+// Clause: 802.1X-2020 9.10.1: a key server drives its port by another participant, or not at all
+// Requirement: R100, R102
+func TestKeyServerAbandonsAParticipantByItsReportOrBySilence(t *testing.T) {
+	const late = HelloTime + HelloTime/8
+	using := [2]keyUse{{ki: cpKey(1, 0).ki}}
+	for _, c := range []struct {
+		name string
+		edit func(q *peer)
+		now  Time
+		want bool
+	}{
+		{"it uses the latest key", func(q *peer) { q.use = using }, 0, false},
+		{"it uses the old key", func(q *peer) { q.use = [2]keyUse{{}, using[0]} }, 0, false},
+		{"it uses none", func(*peer) {}, 0, true},
+		{"its hello may come", func(q *peer) { q.use = using }, Time(late - 1), false},
+		{"its hello is late", func(q *peer) { q.use = using }, Time(late), true},
+		{"it is not live", func(q *peer) { q.use, q.live = using, false }, 0, true},
+	} {
+		w := newCPWorld()
+		w.follower()
+		c.edit(w.peer)
+		if got := w.principal.abandoned(c.now); got != c.want {
+			t.Errorf("%s: abandoned %t", c.name, got)
+		}
+	}
+}
+
+// Clause: 802.1X-2020 9.8: a SAK that nothing was done with may come again; one that was put to use may not
+// Requirement: R77, R116
+func TestSAKOnItsWayInIsForgottenOnlyIfUnused(t *testing.T) {
+	for _, c := range []struct {
+		holding secy.Holding
+		tx      bool
+		want    bool // it is remembered as used
+	}{
+		{secy.Holding{}, false, false},
+		{secy.Holding{Used: true}, false, true},
+		{secy.Holding{}, true, true},
+		{secy.Holding{Used: true}, true, true},
+		{secy.Holding{Complete: true}, false, true},
+	} {
+		w := newCPWorld()
+		y := cpKey(2, 1)
+		y.ki.KN, y.name = 7, keyderive.Fingerprint{1}
+		w.used.add(y.ki)
+		w.used.addSAK(y.name)
+		var out Output
+		w.resumeLatest(y, &KeyState{Tx: c.tx}, c.holding, &out)
+		if w.used.hasSAK(y.name) != c.want || w.used.has(y.ki) != c.want {
+			t.Errorf("%+v, said to transmit: %t: remembered %t", c.holding, c.tx, w.used.hasSAK(y.name))
+		}
+		if in := w.cp.state == cpReceive && w.cp.latest == y; in != c.holding.Complete {
+			t.Errorf("%+v: CP is in %v", c.holding, w.cp.state)
+		}
+	}
+}
+
+// Clause: none; samples are kept at their least distance, not farther apart
+func TestSampleIsKeptAtTheLeastDistance(t *testing.T) {
+	y := &key{suite: secy.GCMAES128}
+	for _, c := range []struct {
+		after time.Duration
+		want  int // how many are kept
+	}{{0, 1}, {sampleGap - 1, 1}, {sampleGap, 2}, {2*sampleGap - 1, 2}, {2 * sampleGap, 3}} {
+		y.nextPN++
+		y.sample(Time(time.Hour).Add(c.after))
+		kept := 0
+		for _, s := range y.samples {
+			if s.pn != 0 {
+				kept++
+			}
+		}
+		if kept != c.want {
+			t.Errorf("%d samples after %v, want %d", kept, c.after, c.want)
+		}
+	}
+}
+
+// Clause: 802.1X-2020 9.8; design: a SAK that is distributed to a port that does not follow is wiped like all others
+// Requirement: R77
+func TestSAKThatIsNotTakenIsWiped(t *testing.T) {
+	k, err := New(Config{SCI: cpOwnSCI, Settings: Settings{KeyServerPriority: 16}, Capability: secy.CapabilityOffsets, CipherSuites: []secy.CipherSuite{secy.GCMAES128},
+		Rand: bytes.NewReader(make([]byte, 1<<10))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ckn, err := keyderive.NewCKN([]byte("1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cakOf := func() keyderive.CAK {
+		cak, err := keyderive.NewCAK(bytes.Repeat([]byte{3}, 16))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return cak
+	}
+	ick, kek := keyderive.DeriveICK(cakOf(), ckn), keyderive.DeriveKEK(cakOf(), ckn)
+	var out Output
+	for _, in := range []Input{ParticipantAdded{CKN: ckn, CAK: cakOf(), Standby: true}, LinkChanged{Up: true}} {
+		if err := k.Step(1, in, &out); err != nil {
+			t.Fatal(err)
+		}
+	}
+	sak, err := keyderive.NewSAK(bytes.Repeat([]byte{7}, 16))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := k.participants[0]
+	m := &eapol.MKPDU{DA: eapol.PAEGroup, EtherType: eapol.EtherType, EAPOLVersion: 3, Basic: eapol.Basic{MKAVersion: 1, KeyServer: true, MACsecDesired: true,
+		Capability: secy.CapabilityOffsets, SCI: cpPeerSCI, MI: eapol.MI{9}, MN: 1, AlgorithmAgility: eapol.AlgorithmAgility, CKN: ckn}}
+	m.Live = eapol.PeerList{Present: true, Peers: []eapol.ListedPeer{{MI: p.mi, MN: p.mn}}}
+	m.DistributedSAK = eapol.DistributedSAK{Present: true, AN: 1, KN: 1, Offset: secy.Offset0, Suite: secy.GCMAES128, Wrapped: kek.Wrap(nil, sak)}
+	frame := m.AppendTo(nil)
+	icv := ick.Sum(frame)
+	if err := k.Step(2, FrameReceived{Frame: append(frame, icv[:]...)}, &out); err != nil {
+		t.Fatal(err)
+	}
+	if k.received != 1 || k.newest() != nil {
+		t.Fatalf("%d MKPDUs are accepted, and the key is %v", k.received, k.newest())
+	}
+	if len(k.doomed) != 1 {
+		t.Fatalf("%d keys are to be wiped, want the one that was not taken", len(k.doomed))
+	}
+	octets := k.doomed[0].sak.Octets()
+	if k.Tick(3, &out); !isWiped(octets) {
+		t.Error("it is kept")
 	}
 }

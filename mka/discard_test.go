@@ -334,6 +334,7 @@ func TestNewPeerDisplacesNoLivePeer(t *testing.T) {
 }
 
 // Clause: 802.1X-2020 9.4.3
+// Requirement: R117
 func TestPlaceOfALivePeerThatExpiresIsFreeAgain(t *testing.T) {
 	w, m, _ := full(t, true)
 	w.Run(mka.LifeTime)
@@ -343,6 +344,7 @@ func TestPlaceOfALivePeerThatExpiresIsFreeAgain(t *testing.T) {
 }
 
 // Clause: 802.1X-2020 9.4.3: a full list is full for those who are not on it
+// Requirement: R117
 func TestPeersOfAFullListAreHeard(t *testing.T) {
 	w, m, first := full(t, true)
 	if p := first; p.MN == 0 {

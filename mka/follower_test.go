@@ -409,3 +409,18 @@ func TestPortWithoutCapabilityTakesNoSAK(t *testing.T) {
 		t.Errorf("%d SAs, secured %t", len(m.SecY.SAs), m.KaY.Secured())
 	}
 }
+
+// Clause: 802.1X-2020 9.8, 11.11.3: a key server that is live distributes, though this MKPDU of its proves nothing
+// Requirement: R77
+func TestSAKInAnMKPDUThatProvesNothingIsTakenFromALivePeer(t *testing.T) {
+	w, m, p := following(t, secy.GCMAES128)
+	w.Run(mka.LifeTime)
+	p.Hush()
+	p.Generate(secy.GCMAES128, secy.Offset0)
+	mi, mn := m.MI(), mnOf(m)
+	p.Tell(m, listingLive(mi, mn-2))
+	w.Run(time.Millisecond)
+	if got := m.Status().Keys[0].KI; got != p.Key.KI {
+		t.Errorf("its latest key is %s, want %s", got, p.Key.KI)
+	}
+}

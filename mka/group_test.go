@@ -296,6 +296,7 @@ func TestGroupThatWasPartedIsConnectedAgain(t *testing.T) {
 }
 
 // Clause: 802.1X-2020 9.8, 9.10.1
+// Requirement: R66, R67
 func TestGroupIsConnectedInSpiteOfLossAndDisorder(t *testing.T) {
 	w := newWorld(t)
 	w.Loss, w.Jitter = 0.3, 300*time.Millisecond
@@ -334,6 +335,7 @@ func TestGroupRekeysWithoutALapse(t *testing.T) {
 }
 
 // Clause: 802.1X-2020 12.4
+// Requirement: R94
 func TestGroupOfSlowSecYsIsConnectedAndRekeys(t *testing.T) {
 	w := newWorld(t)
 	for n := range 3 {

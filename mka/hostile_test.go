@@ -336,6 +336,7 @@ func TestFloodOfUnknownCKNsChangesNothingAndCostsNoMemory(t *testing.T) {
 }
 
 // Clause: 802.1X-2020 9.4.1: the same of a CKN that is known, with an ICV that is wrong
+// Requirement: R15, R36
 func TestFloodOfWrongICVsChangesNothing(t *testing.T) {
 	w, members := group(t, 2)
 	a, forger := members[0], w.AddPeer(9, ckn, mkatest.CAK(9, 16))

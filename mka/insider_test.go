@@ -146,6 +146,7 @@ var lies = []struct {
 const lieTime = 100 * time.Millisecond
 
 // Clause: 802.1X-2020 9.4, 9.5, 9.8: an insider costs bounded work, and the honest are well when it has gone
+// Requirement: R36
 func TestInsiderWhoLiesCostsLittleAndLeavesNoTrace(t *testing.T) {
 	for _, c := range lies {
 		t.Run(c.name, func(t *testing.T) {

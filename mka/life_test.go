@@ -13,6 +13,7 @@ import (
 const longLife = 15 * time.Second
 
 // Clause: 802.1X-2020 9.8, Table 9-3; design: life_time is MKA Life Time wherever that counts
+// Requirement: R67
 func TestLifeTimeOfThePortIsTheHoldOff(t *testing.T) {
 	w, m, _ := serving(t, lifeTime(longLife))
 	first := firstSAKAt(m)
@@ -42,6 +43,7 @@ func keepSaying(w *world, p *mkatest.Peer) {
 }
 
 // Clause: 802.1X-2020 12.4 (transmitDelay), Table 9-3; design: life_time
+// Requirement: R74
 func TestLifeTimeOfThePortIsTheTransmitDelay(t *testing.T) {
 	w := newWorld(t)
 	m, p := w.kay(2, lifeTime(longLife)), w.peer(1)
@@ -78,6 +80,7 @@ func TestLifeTimeOfThePortIsTheAgeOfAListedMessageNumber(t *testing.T) {
 }
 
 // Clause: 802.1X-2020 9.3.2, Table 9-3: a successor waits Life Time of the port
+// Requirement: R101
 func TestLifeTimeOfThePortIsTheWaitOfASuccessor(t *testing.T) {
 	w := newWorld(t)
 	a, b := w.kay(1, lifeTime(longLife)), w.kay(2, lifeTime(longLife))

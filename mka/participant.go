@@ -271,7 +271,7 @@ func (p *participant) commit(now Time, m *eapol.MKPDU, d *decision, out *Output)
 // its port by this CA then, whichever we have chosen meanwhile: only here do we hear what becomes of the SAK.
 func (p *participant) distributesOurs(m *eapol.MKPDU, d *decision) bool {
 	set := &m.DistributedSAK
-	if !set.Present || set.Empty || d.ignored || d.key != nil {
+	if !set.Present || d.ignored {
 		return false
 	}
 	y := p.kay.keyOf(eapol.KI{MI: m.Basic.MI, KN: set.KN}.KeyID())

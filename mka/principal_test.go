@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"mkad/eapol"
 	"mkad/mka"
 	"mkad/mka/mkatest"
 	"mkad/secy"
@@ -155,6 +156,7 @@ func TestMembersWhoseClocksDifferMoveToTheNextKeyTogether(t *testing.T) {
 }
 
 // Clause: none; design: a port has no key that is valid. What others distribute does not make one.
+// Requirement: R100, R104
 func TestPortWithoutAReadyParticipantIsClosed(t *testing.T) {
 	for who, name := range []string{"key server", "follower"} {
 		t.Run(name, func(t *testing.T) {
@@ -177,6 +179,7 @@ func TestPortWithoutAReadyParticipantIsClosed(t *testing.T) {
 }
 
 // Clause: none; design: as soon as a key is ready again, it serves.
+// Requirement: R101
 func TestParticipantThatComesBackFromStandbyServes(t *testing.T) {
 	w, members := group(t, 2)
 	for _, ready := range []bool{false, true} {
@@ -279,6 +282,7 @@ func TestMemberThatHasOnlyTheFallbackDoesNotTakeTheOthersFromThePrimary(t *testi
 
 // Clause: none; design: who has the fallback key alone, and takes the key server's SCI, does not take over a link whose
 // primary key is in use.
+// Requirement: R102
 func TestHolderOfTheFallbackAloneCannotTakeTheFollowerFromThePrimary(t *testing.T) {
 	w, m, p := following(t, secy.GCMAES128)
 	addSecond(m, mka.Fallback)
@@ -293,6 +297,7 @@ func TestHolderOfTheFallbackAloneCannotTakeTheFollowerFromThePrimary(t *testing.
 }
 
 // Clause: 802.1X-2020 9.10.1: a key server that says of no key in the primary's CA that it uses it has left that CA
+// Requirement: R102
 func TestFollowerGoesToTheFallbackWithItsKeyServer(t *testing.T) {
 	w, members := pairWithFallback(t, 2)
 	members[0].MustStep(mka.ParticipantChanged{CKN: mkatest.CKN(ckn), Standby: true}) // it goes on speaking
@@ -381,5 +386,35 @@ func TestEachChangeOfThePrincipalIsToldWithItsReason(t *testing.T) {
 		"it is preferred to the key before", "the key before has no live peer any more"}
 	if got := whys(m); !slices.Equal(got, want) {
 		t.Errorf("another primary: told %q, want %q", got, want)
+	}
+}
+
+// Clause: none; a KaY that has nothing to do has no Deadline
+func TestKaYWithoutALinkHasNoDeadline(t *testing.T) {
+	cfg := mkatest.Config(1)
+	cfg.Rand = zeros{}
+	k, err := mka.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if at, ok := k.Deadline(); ok {
+		t.Errorf("it has one at %d", at)
+	}
+}
+
+// Clause: 802.1X-2020 9.10; delay protection is in use if anybody asks for it
+// Requirement: R51
+func TestDelayProtectionIsInUseIfAnybodyAsksForIt(t *testing.T) {
+	_, m, p := serving(t)
+	if m.KaY.DelayProtected() {
+		t.Error("nobody has asked for it")
+	}
+	p.Tell(m, func(f *eapol.MKPDU) { f.SAKUse.DelayProtect = true })
+	if !m.KaY.DelayProtected() {
+		t.Error("a peer has asked for it")
+	}
+	_, m, _ = serving(t, delayProtect)
+	if !m.KaY.DelayProtected() {
+		t.Error("we have asked for it")
 	}
 }

@@ -223,6 +223,7 @@ func TestSAKLifetimeShorterThanTheHoldOffWaitsForIt(t *testing.T) {
 }
 
 // Clause: 802.1X-2020 Figure 12-2, RETIRE and INIT
+// Requirement: R92
 func TestEverySAKIsToldToBeRetiredOnce(t *testing.T) {
 	w, members := group(t, 2)
 	m := members[0]
@@ -265,5 +266,24 @@ func TestExhaustionCountsAgainAfterLifeTime(t *testing.T) {
 		if d := made[i].Sub(made[i-1]); d != mka.LifeTime {
 			t.Errorf("SAK %d comes %v after the one before, want %v", i+1, d, mka.LifeTime)
 		}
+	}
+}
+
+// Clause: 802.1X-2020 9.8: a member that does not want MACsec any more has no SAK to take up, and holds the next off no more
+// Requirement: R67
+func TestMemberThatWantsNoMACsecDoesNotHoldTheNextSAKOff(t *testing.T) {
+	w, m, p := serving(t, suites(secy.GCMAES128))
+	other := w.peer(3)
+	other.Talk()
+	w.Run(2 * mka.LifeTime)
+	other.Takes = func(secy.CipherSuite) bool { return false }
+	m.MustStep(mka.RekeyRequested{})
+	w.Run(100 * time.Millisecond)
+	first := p.Key.KI
+	other.Desired = false
+	other.Say()
+	m.MustStep(mka.RekeyRequested{})
+	if w.Run(200 * time.Millisecond); p.Key.KI == first {
+		t.Error("the next SAK waits for who takes none")
 	}
 }

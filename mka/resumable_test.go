@@ -386,3 +386,47 @@ func TestPeersAreResumedUpToTheirBounds(t *testing.T) {
 		t.Errorf("its peers are %+v, want one", got)
 	}
 }
+
+// Clause: 802.1X-2020 12.4, chgdServer; who distributed the SAK in service is known, so that another is noticed
+// Requirement: R93, R116
+func TestKeyServerOfTheKeysIsResumed(t *testing.T) {
+	for _, c := range []struct{ was, want secy.SCI }{{0, mkatest.SCI(1)}, {77, 77}} {
+		w, m, _ := following(t, secy.GCMAES128)
+		w.resumed(m, true, func(s *mka.State) { s.Server = c.was })
+		if got := m.KaY.State().Server; got != c.want {
+			t.Errorf("the last key server was %s, is %s, want %s", c.was, got, c.want)
+		}
+	}
+}
+
+// Clause: 802.1X-2020 9.8; SAKs that were used go with the State, and are not taken again
+// Requirement: R77, R116
+func TestUsedSAKsGoWithTheState(t *testing.T) {
+	w, m, p := following(t, secy.GCMAES128)
+	w.Run(mka.HelloTime)
+	if s := m.KaY.State(); len(s.Used) != 1 || len(s.UsedSAKs) != 1 {
+		t.Errorf("%d KIs and %d SAKs are remembered, want 1 and 1", len(s.Used), len(s.UsedSAKs))
+	}
+	p.Generate(secy.GCMAES128, secy.Offset0)
+	p.Say()
+	w.Run(mka.HelloTime)
+	if s := m.KaY.State(); len(s.Used) != 1 || len(s.UsedSAKs) != 2 || s.Used[0].KN != 2 {
+		t.Errorf("KIs %v and %d SAKs are remembered, want the last and 2", s.Used, len(s.UsedSAKs))
+	}
+}
+
+// Clause: 802.1X-2020 9.10.1; of a key whose AN cannot be nothing is said
+// Requirement: R116
+func TestKeyOfNoANIsNotMissed(t *testing.T) {
+	for an, want := range map[secy.AN]bool{3: true, 4: false} {
+		w, m, p := following(t, secy.GCMAES128)
+		w.Run(mka.HelloTime)
+		lost := m.Status().Tx.KI
+		p.Hush()
+		w.resumed(m, false, func(s *mka.State) { s.Keys[0].AN = an })
+		w.Run(10 * time.Millisecond)
+		if _, said := mkatest.UseOf(p.Heard(m.SCI()), lost); said != want {
+			t.Errorf("AN %d: said %t, want %t", an, said, want)
+		}
+	}
+}

@@ -236,6 +236,7 @@ func TestMemberThatLosesEverySAKGetsOneASecond(t *testing.T) {
 
 // Clause: 802.1X-2020 9.8; the same while the key is so young that another has to wait: it is not given again to whoever
 // has lost it.
+// Requirement: R48, R116
 func TestFollowerThatHasLostAYoungKeyGetsAnother(t *testing.T) {
 	w := newWorld(t)
 	members := []*mkatest.Member{w.kay(1), w.kay(2)}

@@ -330,6 +330,7 @@ func TestStatusTellsTheReceiveSAsOfTheKeyInService(t *testing.T) {
 }
 
 // Clause: 802.1X-2020 9.8, 12.4: a SAK that is received is told once, and its SAs begin at PN 1
+// Requirement: R76
 func TestReceivedSAKIsToldOnceAndItsSAsBeginAtPN1(t *testing.T) {
 	_, m, _ := following(t, secy.GCMAES128)
 	if n := m.Count(mka.EventSAKReceived); n != 1 {

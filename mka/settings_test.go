@@ -19,6 +19,7 @@ func changed(t *testing.T, m *mkatest.Member, edit func(*mka.Settings)) {
 }
 
 // Clause: none; decision: other settings do not end what is in service
+// Requirement: R118
 func TestSettingsChangeWithoutALapse(t *testing.T) {
 	for name, edit := range map[string]func(*mka.Settings){
 		"nothing":             func(*mka.Settings) {},
@@ -58,6 +59,7 @@ func TestSettingsChangeWithoutALapse(t *testing.T) {
 }
 
 // Clause: 802.1AE-2018 10.7.8, 10.7.17; the SecY hears of what is its own, and of nothing else
+// Requirement: R118
 func TestSecYIsConfiguredForSettingsOfItsOwn(t *testing.T) {
 	w, m, _ := serving(t)
 	w.Run(mka.LifeTime)
@@ -94,6 +96,7 @@ func TestSecYIsConfiguredForSettingsOfItsOwn(t *testing.T) {
 }
 
 // Clause: 802.1AE-2018 10.7.8; a port that is not secured has its SecY configured when it is
+// Requirement: R118
 func TestSecYOfAnUnsecuredPortIsConfiguredLater(t *testing.T) {
 	for name, edit := range map[string]func(*mka.Config){"must-secure": func(*mka.Config) {}, "should-secure": shouldSecure} {
 		t.Run(name, func(t *testing.T) {
@@ -116,7 +119,7 @@ func TestSecYOfAnUnsecuredPortIsConfiguredLater(t *testing.T) {
 }
 
 // Clause: 802.1X-2020 9.5; peers hear of another priority at once, and all elect by it
-// Requirement: R55
+// Requirement: R54, R118
 func TestPriorityThatChangesElectsAnotherKeyServer(t *testing.T) {
 	w, members := group(t, 2)
 	server, other := members[0], members[1]
@@ -139,7 +142,7 @@ func TestPriorityThatChangesElectsAnotherKeyServer(t *testing.T) {
 }
 
 // Clause: 802.1X-2020 11.1.1, 11.3.1, 11.11; MKPDUs follow the settings at once
-// Requirement: R9
+// Requirement: R1, R118
 func TestMKPDUsFollowTheSettingsAtOnce(t *testing.T) {
 	w, m, p := serving(t)
 	w.Run(mka.LifeTime)
@@ -159,6 +162,7 @@ func TestMKPDUsFollowTheSettingsAtOnce(t *testing.T) {
 }
 
 // Clause: none; settings that cannot be change nothing
+// Requirement: R118
 func TestSettingsThatCannotBeAreRefused(t *testing.T) {
 	w, m, p := serving(t)
 	w.Run(mka.LifeTime)
@@ -179,11 +183,33 @@ func TestSettingsThatCannotBeAreRefused(t *testing.T) {
 }
 
 // Clause: none; without a principal there is nobody to elect
+// Requirement: R118
 func TestPortWithoutAPrincipalElectsNobodyElse(t *testing.T) {
 	w := newWorld(t)
 	m := w.kay(1)
 	w.Run(time.Second)
 	if m.KaY.ElectsOther(mka.Settings{}) {
 		t.Error("somebody else")
+	}
+}
+
+// Clause: 802.1AE-2018 10.7.8; settings that the SecY has refused are given again
+// Requirement: R94, R118
+func TestSettingsThatTheSecYRefusesAreGivenAgain(t *testing.T) {
+	w, m, _ := serving(t)
+	w.Run(mka.LifeTime)
+	m.SecY.Fail = failing(secy.OpConfigure, 1)
+	changed(t, m, func(s *mka.Settings) { s.ReplayWindow = 64 })
+	if got := m.SecY.Settings.ReplayWindow; got != 128 {
+		t.Fatalf("replay window is %d", got)
+	}
+	w.Run(mka.InstallRetryTime)
+	if got := m.SecY.Settings.ReplayWindow; got != 64 || !m.KaY.Secured() {
+		t.Errorf("replay window is %d, want 64; secured %t", got, m.KaY.Secured())
+	}
+	mark := m.Mark()
+	w.Run(2 * mka.InstallRetryMax)
+	if n := m.Since(mark).Count(secy.OpConfigure); n != 0 {
+		t.Errorf("and %d times more", n)
 	}
 }

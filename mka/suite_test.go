@@ -415,3 +415,56 @@ func TestWhyThereIsNoSuiteNamesWhatWasLeftUnreported(t *testing.T) {
 		"0200000000020001 announces GCM-AES-256"
 	w.until("no suite suits both", 2*mka.LifeTime, func() bool { return m.Status().NoSuite == want })
 }
+
+// Clause: 802.1X-2020 11.11; it falls to the lowest of those who do not answer, and does not rise to another's
+// Requirement: R114
+func TestVersionFallsToTheLowestOfSeveralPeers(t *testing.T) {
+	w, m, p := alone(t)
+	other := w.peer(3)
+	p.Version, other.Version = 1, 2
+	for range 10 {
+		p.Tell(m, listingNobody)
+		other.Tell(m, listingNobody)
+		w.Run(mka.HelloTime)
+	}
+	if v := p.Last().Basic.MKAVersion; v != 1 {
+		t.Errorf("version %d, want 1", v)
+	}
+}
+
+// Clause: 802.1X-2020 11.11; a peer that lists us hears us, however late it is
+// Requirement: R114
+func TestVersionDoesNotFallForAPeerThatListsUs(t *testing.T) {
+	w, m, p := alone(t)
+	p.Version = 1
+	w.Run(5 * mka.HelloTime)
+	for range 10 {
+		p.Tell(m, listing(m.MI(), mnOf(m)-2)) // too old for proof, and not of another life
+		w.Run(mka.HelloTime)
+	}
+	if v := p.Last().Basic.MKAVersion; v != 3 || isLive(m, p.SCI) {
+		t.Errorf("version %d, want 3; live %t", v, isLive(m, p.SCI))
+	}
+}
+
+// Clause: 802.1X-2020 11.12.3; a key server that announces nothing may have any suite
+// Requirement: R73
+func TestKeyServerThatAnnouncesNothingIsNotSaidToHaveNoSuite(t *testing.T) {
+	for _, announces := range [][]secy.CipherSuite{nil, {secy.GCMAES128}, {secy.GCMAES256}, {secy.GCMAESXPN128}, {secy.GCMAESXPN256}} {
+		w, m, p := alone(t)
+		p.Priority, p.Announces = 0, announces
+		p.Talk()
+		w.Run(mka.HelloTime)
+		if got := m.Status().NoSuite; got != "" || m.Status().KeyServer {
+			t.Errorf("announces %v: it says %q", announces, got)
+		}
+	}
+	w := newWorld(t)
+	m, p := w.kay(2, suites(secy.GCMAES256)), w.peer(1)
+	p.Priority, p.Announces = 0, []secy.CipherSuite{secy.GCMAES128}
+	p.Talk()
+	w.Run(mka.HelloTime)
+	if got := m.Status().NoSuite; got == "" {
+		t.Error("it says nothing where there is none")
+	}
+}

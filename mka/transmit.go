@@ -199,7 +199,7 @@ func (p *participant) fillSAKUse(now Time, m *eapol.MKPDU) {
 		m.SAKUse.Latest, m.XPN.LatestHigh = keyUseOf(now, latest, ltx, lrx)
 		m.SAKUse.Old, m.XPN.OldHigh = keyUseOf(now, old, otx, orx)
 		m.XPN.Present = c.currentSuite.XPN() // whatever the version: who does not know the set skips it
-		if latest == nil && p.missing.until != 0 {
+		if latest == nil {
 			p.missing.say(m)
 		}
 	}

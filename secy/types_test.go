@@ -29,6 +29,15 @@ func TestSCIIsAnAddressAndAPort(t *testing.T) {
 }
 
 // Clause: 802.1AE-2018 Table 14-1
+func TestLastPacketNumberIsTheGreatestOfItsWidth(t *testing.T) {
+	for suite, want := range map[CipherSuite]PN{GCMAES128: 0xffffffff, GCMAES256: 0xffffffff, GCMAESXPN128: 0xffffffffffffffff,
+		GCMAESXPN256: 0xffffffffffffffff} {
+		if got := suite.MaxPN(); got != want {
+			t.Errorf("%s: %#x, want %#x", suite, got, want)
+		}
+	}
+}
+
 func TestSuitesAreFoundByTheirNames(t *testing.T) {
 	for _, suite := range CipherSuites {
 		if got, ok := ParseCipherSuite(suite.String()); !ok || got != suite {
