@@ -37,6 +37,7 @@ const (
 // A tool is one run of mkactl with what it needs of the world.
 type tool struct {
 	stdout, stderr io.Writer
+	terminal       *terminal // of stdout; nil: it is none
 	now            func() time.Time
 	random         io.Reader                 // of keygen
 	closedDevices  func() ([]string, error)  // the lower devices that have a filter of mkad's

@@ -19,7 +19,7 @@ func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 
 // run is the program without its process: it gives the exit status.
 func run(args []string, stdout, stderr io.Writer) int {
-	t := tool{stdout: stdout, stderr: stderr, now: time.Now, random: rand.Reader, closedDevices: filter.List,
+	t := tool{stdout: stdout, stderr: stderr, terminal: terminalOf(stdout, os.Stdin, os.Getenv), now: time.Now, random: rand.Reader, closedDevices: filter.List,
 		openDevice: filter.Open, served: served, removeDevice: port.RemoveLeftover, describe: describe, look: doctor.Look}
 	return t.run(args)
 }

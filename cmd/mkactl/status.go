@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"time"
 
@@ -78,7 +79,19 @@ func (t *tool) showStatus(f statusFlags, ports []string) error {
 	case f.json:
 		return t.printJSON(d)
 	}
-	return t.print(statusText(d, t.now()))
+	return t.printStatus(d)
+}
+
+// printStatus prints the document for a person, on a terminal with the states in their colours.
+func (t *tool) printStatus(d control.Document) error {
+	text := statusText(d, t.now())
+	if t.terminal == nil || !t.terminal.colour || len(d.Ports) == 0 {
+		return t.print(text)
+	}
+	lines := strings.Split(printable(text), "\n")
+	paintTable(lines[:len(d.Ports)+1], d.Ports)
+	_, err := io.WriteString(t.stdout, strings.Join(lines, "\n"))
+	return err
 }
 
 func (t *tool) readStatus(f statusFlags, ports []string) (d control.Document, err error) {

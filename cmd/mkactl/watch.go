@@ -10,14 +10,22 @@ import (
 )
 
 func (t *tool) watch() *cobra.Command {
-	var asJSON bool
+	var asJSON, asLines bool
 	cmd := &cobra.Command{
 		Use:   "watch",
-		Short: "Show what happens, one line an event, until interrupted",
-		Args:  cobra.NoArgs,
-		RunE:  func(*cobra.Command, []string) error { return t.showEvents(asJSON) },
+		Short: "Show what happens until interrupted",
+		Long: "Watch shows what happens until it is interrupted. On a terminal it draws how all ports stand, why those are\n" +
+			"not secured that are not, and the last events; q ends it. Elsewhere it prints a line for each event.",
+		Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			if t.terminal != nil && !asJSON && !asLines {
+				return t.watchLive()
+			}
+			return t.showEvents(asJSON)
+		},
 	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "one JSON object a line")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "one JSON object for each event, a line each")
+	cmd.Flags().BoolVar(&asLines, "lines", false, "a line for each event, on a terminal too")
 	return cmd
 }
 
