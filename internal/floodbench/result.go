@@ -18,7 +18,7 @@ import (
 // A result is what one measurement has come to. What is said of an mkad is said of the east's.
 type result struct {
 	kind    string
-	flood   float64 // frames a second
+	flood   float64 // frames, or requests, a second
 	lost    float64 // of honest frames, a fraction
 	silence time.Duration
 	hello   time.Duration // longest time between two hellos of one mkad
@@ -40,10 +40,6 @@ func (r result) String() string {
 }
 
 func (s *siege) measure(ctx context.Context, k kind, d time.Duration) (r result, err error) {
-	var frame []byte
-	if k.make != nil {
-		frame = k.make(s)
-	}
 	before, err := s.liveness(ctx)
 	if err != nil {
 		return r, err
@@ -53,7 +49,7 @@ func (s *siege) measure(ctx context.Context, k kind, d time.Duration) (r result,
 	if err != nil {
 		return r, err
 	}
-	o, err := s.observe(d, frame)
+	o, err := s.observe(d, k)
 	if err != nil {
 		return r, err
 	}

@@ -25,10 +25,27 @@ type siege struct {
 	mkpdu, macsec        []byte // of the west, as the attacker has heard them
 }
 
-// A kind is a flood: what the attacker makes of what he has heard; nil: he keeps quiet.
+// A kind is a flood: what the attacker makes of what he has heard, or what else he begins; neither: he keeps quiet.
 type kind struct {
-	name string
-	make func(*siege) []byte
+	name  string
+	make  func(*siege) []byte
+	begin func(*siege) (attack, error)
+}
+
+// An attack is under way.
+type attack interface {
+	end() (sent uint64, err error)
+}
+
+// attack begins what the kind is; nil: nothing.
+func (s *siege) attack(k kind) (attack, error) {
+	switch {
+	case k.make != nil:
+		return s.flood(k.make(s))
+	case k.begin != nil:
+		return k.begin(s)
+	}
+	return nil, nil
 }
 
 // Places in a frame.
@@ -43,26 +60,27 @@ const (
 const unread = 0x88b6
 
 var kinds = []kind{
-	{"none", nil},
-	{"unread", func(s *siege) []byte {
+	{name: "none"},
+	{name: "unread", make: func(s *siege) []byte {
 		f := s.own(s.mkpdu)
 		binary.BigEndian.PutUint16(f[atType:], unread)
 		return f
 	}},
-	{"unknown CKN", func(s *siege) []byte {
+	{name: "unknown CKN", make: func(s *siege) []byte {
 		f := s.own(s.mkpdu)
 		f[atCKN] ^= 0x55
 		return f
 	}},
-	{"bad ICV", func(s *siege) []byte { return badICV(s.own(s.mkpdu)) }},
-	{"bad ICV, peer's address", func(s *siege) []byte { return badICV(clone(s.mkpdu)) }},
-	{"replayed", func(s *siege) []byte { return clone(s.mkpdu) }},
-	{"MACsec, bad ICV", func(s *siege) []byte {
+	{name: "bad ICV", make: func(s *siege) []byte { return badICV(s.own(s.mkpdu)) }},
+	{name: "bad ICV, peer's address", make: func(s *siege) []byte { return badICV(clone(s.mkpdu)) }},
+	{name: "replayed", make: func(s *siege) []byte { return clone(s.mkpdu) }},
+	{name: "MACsec, bad ICV", make: func(s *siege) []byte {
 		f := badICV(clone(s.macsec))
 		pn := binary.BigEndian.Uint32(f[atPN:])
 		binary.BigEndian.PutUint32(f[atPN:], pn+1<<20) // so that it is not dropped as late
 		return f
 	}},
+	{name: "control requests", begin: func(s *siege) (attack, error) { return pester(s.east.Socket()) }},
 }
 
 func clone(b []byte) []byte { return append([]byte(nil), b...) }
@@ -118,7 +136,7 @@ func (s *siege) eavesdrop() error {
 	if err != nil {
 		return err
 	}
-	if _, err := s.observe(2*time.Second, nil); err != nil {
+	if _, err := s.observe(2*time.Second, kind{}); err != nil {
 		return err
 	}
 	heard, err := wire.Stop()
@@ -151,12 +169,12 @@ func (s *siege) eavesdrop() error {
 type observation struct {
 	stream netlab.StreamReport
 	hellos netlab.Capture // as the attacker hears them
-	sent   uint64         // by the attacker
+	sent   uint64         // by the attacker: frames, or requests
 	took   time.Duration
 }
 
-// observe sends honest traffic for a time, and the flood meanwhile, if there is one.
-func (s *siege) observe(d time.Duration, flood []byte) (o observation, err error) {
+// observe sends honest traffic for a time, and has the attack beside it, if there is one.
+func (s *siege) observe(d time.Duration, k kind) (o observation, err error) {
 	wire, err := netlab.StartCaptureOf(s.attacker.Namespace, mkadlab.Lower, netlab.EtherTypeEAPOL)
 	if err != nil {
 		return o, err
@@ -166,21 +184,23 @@ func (s *siege) observe(d time.Duration, flood []byte) (o observation, err error
 	if err != nil {
 		return o, err
 	}
-	f, err := s.flood(flood)
+	a, err := s.attack(k)
 	if err != nil {
 		return o, err
 	}
 	begin := time.Now()
 	<-time.After(d)
 	o.took = time.Since(begin)
-	o.sent, err = f.end()
+	if a != nil {
+		o.sent, err = a.end()
+	}
 	var failed [2]error
 	o.stream, failed[0] = stream.Stop()
 	o.hellos, failed[1] = wire.Stop()
 	return o, errors.Join(err, failed[0], failed[1])
 }
 
-// A flood is under way. A nil flood sends nothing.
+// A flood is an attack by a frame.
 type flood struct {
 	stop  atomic.Bool
 	sent  uint64
@@ -189,9 +209,6 @@ type flood struct {
 
 // flood begins to send a frame over and over, as fast as one socket can.
 func (s *siege) flood(frame []byte) (*flood, error) {
-	if frame == nil {
-		return nil, nil
-	}
 	d, err := s.attacker.Device(mkadlab.Lower)
 	if err != nil {
 		return nil, err
@@ -228,9 +245,6 @@ func (f *flood) run(fd int, frame []byte) error {
 
 // end ends the flood and tells how many frames were sent.
 func (f *flood) end() (uint64, error) {
-	if f == nil {
-		return 0, nil
-	}
 	f.stop.Store(true)
 	err := <-f.ended
 	return f.sent, err
