@@ -1,7 +1,8 @@
-// Command floodbench measures what a flood, of frames or of control requests, does to a link that two mkads secure: to its traffic, to their hellos, and to the
-// CPU and memory of an mkad. Two hosts and an attacker are on one switch. In every round each kind of flood is measured once,
-// in another order, beside no flood at all and a flood of frames that nobody reads: that one costs the machine as much and
-// mkad nothing, so what is worse than it is mkad's doing. Numbers of different runs are not to be compared.
+// Command floodbench measures what a flood, of frames or of control requests, does to a link that two mkads secure: to its
+// traffic, to their hellos, and to the CPU and memory of an mkad. Two hosts and an attacker are on one switch. In every round
+// each kind of flood is measured once, in another order, beside no flood at all and a flood of frames that nobody reads: that
+// one costs the machine as much and mkad nothing, so what is worse than it is mkad's doing. Numbers of different runs are not
+// to be compared.
 package main
 
 import (
