@@ -150,6 +150,7 @@ func list(w io.Writer, problems config.Problems) {
 
 // serve runs the daemon until a signal ends it.
 func serve(path string, stderr io.Writer) error {
+	kept := refuseHugePages()
 	cfg, problems := config.Load(path)
 	if cfg != nil {
 		problems = append(problems, mkad.CheckKeys(cfg)...)
@@ -161,6 +162,9 @@ func serve(path string, stderr io.Writer) error {
 	log := slog.New(logHandler(cfg.Daemon, stderr))
 	lockMemory(log)
 	lightenMemory(log)
+	if kept != nil {
+		log.Debug("the kernel may keep memory in huge pages", "error", kept)
+	}
 	for _, p := range mkad.CheckHost(cfg) {
 		log.Warn("configuration", "problem", p.String())
 	}

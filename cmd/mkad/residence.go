@@ -17,7 +17,35 @@ const (
 	// heapGrowth is how much the heap may grow before it is collected, in percent of what is in use; 100 would let four
 	// megabytes of garbage gather first, many times what is in use. Frames cost no garbage, and MKA little.
 	heapGrowth = 25
+	// relievePeriod is so short that an idle process seldom comes to a collection by itself: the runtime makes one for a megabyte
+	// of garbage or after two minutes, and each has a megabyte of the program be read.
+	relievePeriod = 80 * time.Second
 )
+
+// hugePages has a text like "[always] madvise never".
+const hugePages = "/sys/kernel/mm/transparent_hugepage/enabled"
+
+// refuseHugePages starts the program again without huge pages, where the kernel gives them to all who do not ask. The first
+// octet that is touched of one has two megabytes be there, which the runtime does not know of and so never gives back; and it
+// has touched some before any code of ours runs. It returns if there is nothing to be done, or that cannot be done.
+func refuseHugePages() error {
+	mode, err := os.ReadFile(hugePages)
+	if err != nil || !strings.Contains(string(mode), "[always]") {
+		return nil // a kernel without them
+	}
+	refused, err := unix.PrctlRetInt(unix.PR_GET_THP_DISABLE, 0, 0, 0, 0)
+	if err != nil || refused != 0 {
+		return err
+	}
+	if err := unix.Prctl(unix.PR_SET_THP_DISABLE, 1, 0, 0, 0); err != nil {
+		return err
+	}
+	program, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	return unix.Exec(program, os.Args, os.Environ())
+}
 
 // A mapping is a part of our address space.
 type mapping struct{ start, length uintptr }
@@ -40,18 +68,24 @@ func program(maps, file string) (found []mapping) {
 	return found
 }
 
-// lightenMemory keeps the memory of the process small: garbage is collected early, and after settleTime what only the
-// start has touched is given back; of the program, whose pages the kernel reads again from its file when they are needed.
+// lightenMemory keeps the memory of the process small: garbage is collected early, and after settleTime what
+// only the start has touched is given back; then again every relievePeriod.
 func lightenMemory(log *slog.Logger) {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(heapGrowth)
 	}
-	time.AfterFunc(settleTime, func() {
-		debug.FreeOSMemory()
-		if err := letGo(); err != nil {
-			log.Debug("memory of the start is kept", "error", err)
-		}
-	})
+	time.AfterFunc(settleTime, func() { relieve(log) })
+}
+
+// relieve gives back what is not needed now: garbage, and of the program what has not been touched since the last time, whose
+// pages the kernel reads again from its file when they are needed. A collection touches a megabyte of it, so it comes first.
+func relieve(log *slog.Logger) {
+	debug.FreeOSMemory()
+	if err := letGo(); err != nil {
+		log.Debug("memory of the program is kept", "error", err)
+		return
+	}
+	time.AfterFunc(relievePeriod, func() { relieve(log) })
 }
 
 // letGo unmaps the pages of the program until they are needed again. Memory that is locked would be kept.

@@ -26,7 +26,7 @@ var tables = map[string]table{
 	"cases":   {"make interop", []string{"case", "path", "key server", "secured after", "whole case"}},
 	"faults":  {"make interop", []string{"fault", "peer", "noticed as", "secured again after", "frames lost", "new MIs of the peer"}},
 	"start":   {"make bench-interop", []string{"daemons", "exec of the second to first ping, median", "range", "times sooner than two wpa_supplicants"}},
-	"idle":    {"make bench-interop", []string{"process", "resident memory", "thousand instructions a second"}},
+	"idle":    {"make bench-interop", []string{"process", "resident memory, at most", "thousand instructions a second"}},
 	"restart": {"make bench-interop", []string{"daemon that restarts", "by", "its peer", "datagrams lost of 100 a second each way"}},
 }
 
