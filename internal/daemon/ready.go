@@ -58,7 +58,11 @@ func (d *Daemon) Alive(ctx context.Context) error {
 		select {
 		case <-answered:
 		case <-ctx.Done():
-			stuck = append(stuck, fmt.Errorf("port %s does not answer", p.cfg.Interface))
+			select {
+			case <-answered: // in time, while another was waited for
+			default:
+				stuck = append(stuck, fmt.Errorf("port %s does not answer", p.cfg.Interface))
+			}
 		}
 	}
 	return errors.Join(stuck...)
