@@ -71,10 +71,13 @@ func TestKeysThatCannotBeTogetherAreNotClaimed(t *testing.T) {
 }
 
 // other is a KaY like that of following, in another process.
-func other(t *testing.T) *mka.KaY {
+func other(t *testing.T, edit ...func(*mka.Config)) *mka.KaY {
 	t.Helper()
 	cfg := mkatest.Config(2)
 	cfg.Rand = zeros{}
+	for _, f := range edit {
+		f(&cfg)
+	}
 	k, err := mka.New(cfg)
 	if err != nil {
 		t.Fatal(err)

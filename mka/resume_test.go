@@ -305,18 +305,7 @@ func TestKeysThatTheConfigurationForbidsAreNotClaimed(t *testing.T) {
 		"another suite": suites(secy.GCMAES256),
 		"capability":    func(c *mka.Config) { c.Capability = secy.CapabilityIntegrity },
 	} {
-		cfg := mkatest.Config(2)
-		cfg.Rand = zeros{}
-		edit(&cfg)
-		k, err := mka.New(cfg)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var out mka.Output
-		if err := k.Step(w.Now, theKey(), &out); err != nil {
-			t.Fatal(err)
-		}
-		if claims, err := k.Claims(w.Now, &s); len(claims) != 0 || err != nil {
+		if claims, err := other(t, edit).Claims(w.Now, &s); len(claims) != 0 || err != nil {
 			t.Errorf("%s: claims %v, %v", name, claims, err)
 		}
 	}
@@ -328,17 +317,7 @@ func TestReceiveSAsOfMembersThatAreNotKnownAreNotClaimed(t *testing.T) {
 	w, _, _ := following(t, secy.GCMAES128)
 	s := w.Members[0].Kept()
 	s.Keys[0].Members = append(s.Keys[0].Members, mka.MemberState{MI: eapol.MI{9}}, mka.MemberState{MI: eapol.MI{10}, SCI: 1})
-	cfg := mkatest.Config(2)
-	cfg.Rand = zeros{}
-	k, err := mka.New(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var out mka.Output
-	if err := k.Step(w.Now, theKey(), &out); err != nil {
-		t.Fatal(err)
-	}
-	claims, err := k.Claims(w.Now, &s)
+	claims, err := other(t).Claims(w.Now, &s)
 	if err != nil || len(claims) != 1 {
 		t.Fatalf("claims %v, %v", claims, err)
 	}

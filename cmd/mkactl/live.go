@@ -19,6 +19,8 @@ const (
 	drawTime = 250 * time.Millisecond
 	// refreshTime is the greatest: packet numbers and ages move without events.
 	refreshTime = time.Second
+	// viewTime is how long mkad may take to answer while somebody looks on, who may press q.
+	viewTime = 2 * time.Second
 	// keptEvents bounds the events that are remembered: more than a terminal has rows.
 	keptEvents = 200
 )
@@ -104,7 +106,7 @@ func (t *tool) watchLive() (err error) {
 	client := control.NewClient(t.socket)
 	defer client.Close()
 	var v view
-	if v.status, err = status(ctx, client); err != nil {
+	if v.status, err = status(ctx, client, answerTime); err != nil {
 		return err
 	}
 	keys, leave, err := t.terminal.enter()
@@ -121,7 +123,7 @@ func (t *tool) watchLive() (err error) {
 	news, drawn := true, time.Time{}
 	for {
 		if now := t.now(); news || now.Sub(drawn) >= refreshTime {
-			if d, err := status(ctx, client); err != nil {
+			if d, err := status(ctx, client, viewTime); err != nil {
 				v.trouble = err
 			} else {
 				v.status, v.trouble = d, nil
@@ -149,8 +151,8 @@ func (t *tool) watchLive() (err error) {
 	}
 }
 
-func status(ctx context.Context, c *control.Client) (control.Document, error) {
-	ctx, cancel := context.WithTimeout(ctx, answerTime)
+func status(ctx context.Context, c *control.Client, limit time.Duration) (control.Document, error) {
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	return c.Status(ctx)
 }

@@ -86,10 +86,10 @@ func command(stdout, stderr io.Writer) *cobra.Command {
 				return err
 			}
 			switch {
+			case diff && !check, socket != "" && !diff:
+				return errDiffAlone
 			case check:
 				return checkConfig(path, diff, socket, stdout, stderr)
-			case diff, socket != "":
-				return errDiffAlone
 			}
 			return serve(path, stderr)
 		},

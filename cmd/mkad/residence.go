@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"log/slog"
 	"os"
 	"runtime/debug"
@@ -25,6 +26,10 @@ const (
 // hugePages has a text like "[always] madvise never".
 const hugePages = "/sys/kernel/mm/transparent_hugepage/enabled"
 
+// startedAgain is in the environment of a program that has started itself again, so that it does so once, whatever the kernel
+// makes of it.
+const startedAgain = "MKAD_STARTED_AGAIN"
+
 // refuseHugePages starts the program again without huge pages, where the kernel gives them to all who do not ask. The first
 // octet that is touched of one has two megabytes be there, which the runtime does not know of and so never gives back; and it
 // has touched some before any code of ours runs. It returns if there is nothing to be done, or that cannot be done.
@@ -37,6 +42,9 @@ func refuseHugePages() error {
 	if err != nil || refused != 0 {
 		return err
 	}
+	if os.Getenv(startedAgain) != "" {
+		return errors.New("refused, and given all the same")
+	}
 	if err := unix.Prctl(unix.PR_SET_THP_DISABLE, 1, 0, 0, 0); err != nil {
 		return err
 	}
@@ -44,7 +52,7 @@ func refuseHugePages() error {
 	if err != nil {
 		return err
 	}
-	return unix.Exec(program, os.Args, os.Environ())
+	return unix.Exec(program, os.Args, append(os.Environ(), startedAgain+"=1"))
 }
 
 // A mapping is a part of our address space.

@@ -136,7 +136,7 @@ func (p *port) adjustTo(next config.Port) {
 		p.log.Info("setting changed", "key", c.Key, "from", c.Old, "to", c.New)
 	}
 	cfg := &p.cfg
-	heard := acceptance(*cfg, p.link.MAC)
+	before := p.settings(*cfg)
 	cfg.Keys, cfg.Bypass, cfg.OnExit = next.Keys, next.Bypass, next.OnExit
 	cfg.KeyServerPriority, cfg.SendSCI, cfg.SAKLifetime, cfg.DelayProtect = next.KeyServerPriority, next.SendSCI, next.SAKLifetime, next.DelayProtect
 	cfg.ReplayProtect, cfg.ReplayWindow = next.ReplayProtect, next.ReplayWindow
@@ -148,17 +148,19 @@ func (p *port) adjustTo(next config.Port) {
 			p.fail(err)
 		}
 	}
-	if p.kay != nil {
-		if err := p.adjustKaY(!reflect.DeepEqual(heard, acceptance(*cfg, p.link.MAC))); err != nil {
-			p.fail(err)
-		}
+	if err := p.adjustKaY(before); err != nil {
+		p.fail(err)
 	}
 	p.reloadKeys()
 }
 
-// adjustKaY has MKA take the settings, and hear what it is to hear now.
-func (p *port) adjustKaY(otherwise bool) error {
-	if otherwise {
+// adjustKaY has MKA take the settings, if they are others, and hear what it is to hear now.
+func (p *port) adjustKaY(before mka.Settings) error {
+	now := p.settings(p.cfg)
+	if p.kay == nil || reflect.DeepEqual(before, now) {
+		return nil
+	}
+	if !reflect.DeepEqual(before.Acceptance, now.Acceptance) {
 		socket, err := receive(p.link.Index, p.cfg.EAPOLEtherType, p.groups())
 		if err != nil {
 			return err
@@ -166,5 +168,5 @@ func (p *port) adjustKaY(otherwise bool) error {
 		p.socket.close()
 		p.socket, p.resift = socket, true
 	}
-	return p.try(mka.SettingsChanged{Settings: p.settings(p.cfg)})
+	return p.try(mka.SettingsChanged{Settings: now})
 }

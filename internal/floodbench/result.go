@@ -28,7 +28,8 @@ type result struct {
 	kept    bool          // both were secured throughout, with the same peer
 }
 
-const header = "flood                     frames/s  honest lost  longest silence  longest hello  hellos   CPU  RSS MiB  link"
+// header names the columns; a second come frames, or requests.
+const header = "flood                     a second  honest lost  longest silence  longest hello  hellos   CPU  RSS MiB  link"
 
 func (r result) String() string {
 	link := "kept"

@@ -202,7 +202,8 @@ func writeOverlay(dir string, m mutant) (string, error) {
 // goTest runs tests, and ends all that it started when ctx ends: a test binary would outlive its go command.
 func goTest(ctx context.Context, overlay string, tests ...string) ([]byte, error) {
 	args := []string{"test", "-vet=off", "-failfast", "-ldflags=-s -w", "-timeout", testTime.String(), "-overlay", overlay}
-	c := exec.CommandContext(ctx, "go", append(args, tests...)...)
+	args = append(args, tests...)
+	c := exec.CommandContext(ctx, "go", append(args, leavesNothing(tests[len(tests)-1])...)...)
 	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	c.Cancel = func() error { return syscall.Kill(-c.Process.Pid, syscall.SIGKILL) }
 	return c.CombinedOutput()
