@@ -154,7 +154,7 @@ func streaming(t *testing.T, west, east *Namespace) *Stream {
 	t.Helper()
 	s, err := StartStream(StreamConfig{FromNamespace: west, From: "eth1", ToNamespace: east, To: "eth1", Rate: 20000})
 	must(t, err)
-	await(t, west, 1000)
+	await(t, west, 1100) // at least 1000 of the stream: the kernel sends frames of IPv6, too
 	return s
 }
 
