@@ -163,10 +163,25 @@ func TestGuestBridgePortStaysOne(t *testing.T) {
 	east.open(secy.GCMAES128)
 	secure(west, east, settingsOf(secy.GCMAES128), first, 0, 1)
 	must(t, west.ns.Bridge("br0", "macsec0"))
+	eventually(t, "the bridge is up and has its address", func() bool {
+		bridge, err := west.ns.Device("br0")
+		return err == nil && bridge.OperState == "up" && strings.Contains(after(west.describe(), " br0 "), "fe80::")
+	})
 	before := west.describe()
 	for _, h := range []*host{west, east} {
 		h.order(controlledPort(false), deleteSAs(first))
 	}
 	secure(west, east, settingsOf(secy.GCMAES256), another, 1, 1)
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("the host was\n%s\nand is\n%s\n%s", before, west.describe(), &west.log)
+		}
+	})
 	eventually(t, "the bridge has its port again", func() bool { return west.describe() == before })
+}
+
+// after returns what follows the first mark in s.
+func after(s, mark string) string {
+	_, rest, _ := strings.Cut(s, mark)
+	return rest
 }
