@@ -22,9 +22,7 @@ func (d *Device) recreate() error {
 	old, before := id.devices[0], d.last.fixed
 	d.log.Info("putting another device in the place of this one", "controlled", d.cfg.Controlled,
 		"cipher_suite", d.want.fixed.suite, "before", before.suite)
-	for _, loss := range id.losses {
-		d.log.Warn("cannot be put back", "controlled", d.cfg.Controlled, "what", loss)
-	}
+	tellLosses(id, d.log)
 	if err := d.remove(); err != nil {
 		return err
 	}
@@ -92,8 +90,8 @@ func (d *Device) furnish(id *identity) error {
 	if err := d.followLower(); err != nil {
 		return err
 	}
-	for _, l := range id.devices {
-		d.restore(l)
+	for _, err := range d.kernel.restoreAll(id) {
+		d.log.Warn("cannot put back", "controlled", d.cfg.Controlled, "err", err)
 	}
 	if d.want.enabled {
 		if err := d.showSecured(); err != nil {
@@ -102,22 +100,4 @@ func (d *Device) furnish(id *identity) error {
 	}
 	d.putBack(id.entries)
 	return d.refresh()
-}
-
-// restore makes one of the devices what it was, or makes it.
-func (d *Device) restore(l linkInfo) {
-	attempt := func(doing string, r request) {
-		if _, err := d.kernel.do(r); err != nil {
-			d.log.Warn("cannot put back", "controlled", d.cfg.Controlled, "err", fmt.Errorf("%s: %w", doing, err))
-		}
-	}
-	if l.index != d.index {
-		attempt("make "+l.name, makeVLAN(l))
-	}
-	if r, some := dress(l); some {
-		attempt("set alias and master of "+l.name, r)
-	}
-	if l.up {
-		attempt("bring up "+l.name, setUp(l.index, true))
-	}
 }

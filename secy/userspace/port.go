@@ -21,6 +21,7 @@ type Config struct {
 	Lower      int      // ifindex of the lower device
 	LowerName  string   // its name, for messages
 	Controlled string   // the TAP's name
+	Index      int      // the ifindex of a TAP that is made, for one that takes another device's place; 0: any
 	MAC        [6]byte  // of the lower device; the TAP takes it
 	MTU        int      // of the lower device, in octets; the TAP has secy.Overhead less
 	SCI        secy.SCI // of the transmit SC
@@ -92,7 +93,7 @@ func open(cfg Config) (_ *Port, err error) {
 		done:    make(chan struct{}),
 		lower:   cfg.Lower,
 	}
-	if p.tap, err = openTAP(cfg.Controlled); err != nil {
+	if p.tap, err = openTAP(cfg.Controlled, cfg.Index); err != nil {
 		return nil, err
 	}
 	if p.lookout, err = newLookout(); err == nil {

@@ -35,8 +35,9 @@ type tap struct {
 	udp   bool // the kernel segments UDP
 }
 
-// openTAP makes the device, or adopts one that an earlier process left; carrier is off from its first moment.
-func openTAP(name string) (*tap, error) {
+// openTAP makes the device, with that ifindex unless it is 0, or adopts one that an earlier process left; carrier is off
+// from its first moment.
+func openTAP(name string, index int) (*tap, error) {
 	links, err := netlink.NewHandle(unix.NETLINK_ROUTE)
 	if err != nil {
 		return nil, fmt.Errorf("open route netlink socket: %w", err)
@@ -47,7 +48,7 @@ func openTAP(name string) (*tap, error) {
 		return nil, err
 	}
 	t := &tap{name: name, links: links, speed: speed}
-	if err := t.open(); err != nil {
+	if err := t.open(index); err != nil {
 		links.Close()
 		speed.close()
 		return nil, fmt.Errorf("make %s: %w", name, err)
@@ -60,15 +61,22 @@ func openTAP(name string) (*tap, error) {
 }
 
 // open attaches to the device. The descriptor joins the poller only then: before, it has nothing to wait for.
-func (t *tap) open() error {
-	if err := t.checkName(); err != nil {
+func (t *tap) open(index int) error {
+	there, err := isTAP(t.links, t.name)
+	if err != nil {
 		return err
 	}
 	fd, err := unix.Open(tunDevice, unix.O_RDWR|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return fmt.Errorf("open %s (load the tun module, run as root or with CAP_NET_ADMIN): %w", tunDevice, err)
 	}
-	if err := attach(fd, t.name); err != nil {
+	if index != 0 && !there {
+		err = os.NewSyscallError("TUNSETIFINDEX", unix.IoctlSetPointerInt(fd, unix.TUNSETIFINDEX, index))
+	}
+	if err == nil {
+		err = attach(fd, t.name)
+	}
+	if err != nil {
 		_ = unix.Close(fd)
 		return err
 	}
@@ -77,20 +85,38 @@ func (t *tap) open() error {
 	return err
 }
 
-// checkName refuses a name that a device of another kind has.
-func (t *tap) checkName() error {
-	link, err := t.links.LinkByName(t.name)
+// isTAP tells whether there is a device of that name, and refuses one that is no TAP.
+func isTAP(links *netlink.Handle, name string) (bool, error) {
+	link, err := links.LinkByName(name)
 	if _, free := errors.AsType[netlink.LinkNotFoundError](err); free {
-		return nil
+		return false, nil
 	}
 	if err != nil {
-		return err
+		return false, err
 	}
 	if tuntap, ok := link.(*netlink.Tuntap); ok && tuntap.Mode == netlink.TUNTAP_MODE_TAP {
-		return nil
+		return true, nil
 	}
-	return fmt.Errorf("there is a device of that name that is no TAP (%s): remove it (ip link del %s) or set "+
-		"another name for the Controlled Port", link.Type(), t.name)
+	return false, fmt.Errorf("there is a device of that name that is no TAP (%s): remove it (ip link del %s) or set "+
+		"another name for the Controlled Port", link.Type(), name)
+}
+
+// Left reports whether there is a TAP of that name that no program holds, such as a Port leaves that was closed to be kept.
+func Left(name string) bool {
+	links, err := netlink.NewHandle(unix.NETLINK_ROUTE)
+	if err != nil {
+		return false
+	}
+	defer links.Close()
+	if there, err := isTAP(links, name); err != nil || !there {
+		return false
+	}
+	fd, err := unix.Open(tunDevice, unix.O_RDWR|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return false
+	}
+	defer unix.Close(fd)
+	return attach(fd, name) == nil
 }
 
 // attach makes the TAP or takes hold of one that nobody holds. IFF_NO_CARRIER keeps it from having carrier until
