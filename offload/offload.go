@@ -38,6 +38,9 @@ func ParseBackend(name string) (Backend, bool) {
 	return 0, false
 }
 
+// BackendNames lists the names of all backends, BackendAuto first.
+func BackendNames() []string { return slices.Clone(backendNames[BackendAuto:]) }
+
 // String is the configuration's name of the backend.
 func (b Backend) String() string {
 	if int(b) < len(backendNames) && b > 0 {

@@ -120,7 +120,7 @@ func (t *tool) root(understood func()) *cobra.Command {
 	root.SetOut(t.stdout)
 	root.SetErr(t.stderr)
 	root.PersistentFlags().StringVar(&t.socket, "socket", defaultSocket, "control socket of mkad")
-	root.AddCommand(t.status(), t.watch(), t.counters(), t.explain(), t.rekey(), t.reload(), t.keygen(), t.unlock(), t.cleanup(), t.importOther(), t.doctor())
+	root.AddCommand(t.status(), t.watch(), t.counters(), t.explain(), t.rekey(), t.reload(), t.backend(), t.keygen(), t.unlock(), t.cleanup(), t.importOther(), t.doctor())
 	strict(root)
 	return root
 }

@@ -174,6 +174,22 @@ func TestReloadSaysWhatTheDaemonFound(t *testing.T) {
 		"mkactl: mkad.toml:3: polcy: no such key\nmkad.toml:9: port_id: 0\ntry: mkad --check\n"})
 }
 
+func TestBackendOrdersWhatIsNamed(t *testing.T) {
+	d, socket := serve(t, securedPort())
+	wantOutcome(t, runTool(t, with(socket, "backend", "eth1", "userspace", "--force")...), outcome{})
+	if got := d.Backends(); !slices.Equal(got, []string{"eth1 userspace"}) || !d.Forced() {
+		t.Errorf("ordered was %v, forced is %t", got, d.Forced())
+	}
+	wantOutcome(t, runTool(t, with(socket, "reload", "--force")...), outcome{})
+	if !d.Forced() || d.Reloads() != 1 {
+		t.Errorf("%d reloads, forced is %t", d.Reloads(), d.Forced())
+	}
+	got := runTool(t, "__complete", "backend", "eth1", "").stdout
+	if want := "auto\noffload-mac\noffload-phy\nkernel\nuserspace\n"; !strings.HasPrefix(got, want) {
+		t.Errorf("completions are %q", got)
+	}
+}
+
 func TestUnknownPortFailsWithThoseThereAre(t *testing.T) {
 	_, socket := serve(t, securedPort())
 	want := outcome{exitFailed, "", "mkactl: no port is called \"eth9\"\ntry: name one of: eth1\n"}
@@ -187,7 +203,7 @@ func TestUnknownPortFailsWithThoseThereAre(t *testing.T) {
 func TestDaemonThatIsNotThereIsItsOwnExitStatus(t *testing.T) {
 	socket := filepath.Join(t.TempDir(), "none.sock")
 	for _, command := range [][]string{
-		{"status"}, {"counters"}, {"watch"}, {"rekey", "eth1"}, {"reload"},
+		{"status"}, {"counters"}, {"watch"}, {"rekey", "eth1"}, {"reload"}, {"backend", "eth1", "kernel"},
 	} {
 		t.Run(strings.Join(command, " "), func(t *testing.T) {
 			wantOutcome(t, runTool(t, with([]string{"--socket", socket}, command...)...), outcome{exitUnreachable, "",
@@ -209,6 +225,7 @@ func TestWrongCommandLineIsAUsageError(t *testing.T) {
 		{"rekey", "accepts 1 arg"},
 		{"rekey eth1 eth2", "accepts 1 arg"},
 		{"reload now", "unknown command"},
+		{"backend eth1", "accepts 2 arg"},
 		{"unlock", "accepts 1 arg"},
 		{"completion nosuch", "unknown command"},
 		{"completion", "which shell"},

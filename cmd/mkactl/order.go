@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"mkad/internal/control"
+	"mkad/offload"
 )
 
 func (t *tool) rekey() *cobra.Command {
@@ -24,14 +25,49 @@ func (t *tool) rekey() *cobra.Command {
 }
 
 func (t *tool) reload() *cobra.Command {
-	return &cobra.Command{
+	var force bool
+	cmd := &cobra.Command{
 		Use:   "reload",
 		Short: "Have mkad read its configuration again; a bad one changes nothing",
-		Args:  cobra.NoArgs,
+		Long: "Reload has mkad read its configuration and CAK files again; a bad one changes nothing. To see beforehand what\n" +
+			"it would touch and cut: mkad --check --diff.",
+		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			return t.ask(answerTime, func(ctx context.Context, c *control.Client) error { return c.Reload(ctx) })
+			return t.ask(answerTime, func(ctx context.Context, c *control.Client) error { return c.Reload(ctx, force) })
 		},
 	}
+	cmd.Flags().BoolVar(&force, "force", false, "also where a Controlled Port loses what cannot be put back")
+	return cmd
+}
+
+func (t *tool) backend() *cobra.Command {
+	var force bool
+	cmd := &cobra.Command{
+		Use:   "backend PORT NAME",
+		Short: "Have a port served by another SecY: in hardware, the kernel's, or mkad's own",
+		Long: "Backend has a port served by another SecY. NAME is auto, offload-mac, offload-phy, kernel or userspace, as for\n" +
+			"backend in mkad.toml. The Controlled Port keeps its name, ifindex, addresses, routes, master and VLANs; traffic\n" +
+			"is cut until the peers have agreed on a new key, a moment. It lasts until mkad starts again, or a reload finds\n" +
+			"another in mkad.toml; write it there to keep it. What this machine does not have is refused, and the port goes\n" +
+			"on as before. PORT is the lower device or the Controlled Port.",
+		Args:              cobra.ExactArgs(2),
+		ValidArgsFunction: t.portsAndBackends,
+		RunE: func(_ *cobra.Command, args []string) error {
+			return t.ask(answerTime, func(ctx context.Context, c *control.Client) error {
+				return c.ChangeBackend(ctx, args[0], args[1], force)
+			})
+		},
+	}
+	cmd.Flags().BoolVar(&force, "force", false, "also where the Controlled Port loses what cannot be put back")
+	return cmd
+}
+
+// portsAndBackends completes a port, then a backend.
+func (t *tool) portsAndBackends(cmd *cobra.Command, given []string, begun string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	if len(given) == 1 {
+		return offload.BackendNames(), cobra.ShellCompDirectiveNoFileComp
+	}
+	return t.ports(cmd, given, begun)
 }
 
 func (t *tool) unlock() *cobra.Command {

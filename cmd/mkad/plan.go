@@ -46,6 +46,9 @@ func planText(d control.PlanDocument) string {
 		for _, c := range p.Changes {
 			fmt.Fprintf(&b, "  %s\n", c)
 		}
+		for _, l := range p.Losses {
+			fmt.Fprintf(&b, "  loses %s (refused without mkactl reload --force)\n", l)
+		}
 	}
 	if len(d.Daemon) > 0 {
 		b.WriteString("[daemon]: takes effect when mkad starts again\n")

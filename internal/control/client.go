@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strconv"
 )
 
 // The limits of the client: what a daemon with some thousand ports may say, and the longest event.
@@ -86,10 +87,19 @@ func (c *Client) Plan(ctx context.Context) (PlanDocument, error) {
 	return d, err
 }
 
-// Reload has the configuration read again.
-func (c *Client) Reload(ctx context.Context) error {
-	return c.ask(ctx, http.MethodPost, "/v1/reload", &struct{}{})
+// Reload has the configuration read again. Without force it is refused where a Controlled Port would lose something.
+func (c *Client) Reload(ctx context.Context, force bool) error {
+	return c.ask(ctx, http.MethodPost, "/v1/reload?"+forced(force).Encode(), &struct{}{})
 }
+
+// ChangeBackend has a port served by another backend, as Daemon.ChangeBackend does.
+func (c *Client) ChangeBackend(ctx context.Context, port, backend string, force bool) error {
+	parameters := forced(force)
+	parameters.Set("name", backend)
+	return c.ask(ctx, http.MethodPost, "/v1/ports/"+url.PathEscape(port)+"/backend?"+parameters.Encode(), &struct{}{})
+}
+
+func forced(force bool) url.Values { return url.Values{"force": {strconv.FormatBool(force)}} }
 
 // Events begins to watch. Every event after its return is in the stream, or counted as missed.
 func (c *Client) Events(ctx context.Context) (*EventStream, error) {

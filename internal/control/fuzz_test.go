@@ -29,7 +29,7 @@ func FuzzRequest(f *testing.F) {
 			w := httptest.NewRecorder()
 			control.HandlerFor(d, uid).ServeHTTP(w, r)
 			checkAnswer(t, w)
-			changes := len(d.Rekeyed()) + d.Reloads()
+			changes := len(d.Rekeyed()) + d.Reloads() + len(d.Backends())
 			if changes > 1 || changes == 1 && (uid == 1000 || r.Method != http.MethodPost || w.Code != http.StatusOK) {
 				t.Errorf("%s changes something %d times by %s %s, answered %d", name, changes, r.Method, r.URL, w.Code)
 			}

@@ -29,6 +29,7 @@ type PortPlan struct {
 	Action     Action   `json:"action"`
 	Changes    []string `json:"changes"` // of settings and keys, for people
 	Cut        bool     `json:"cut"`     // traffic that passes now is interrupted
+	Losses     []string `json:"losses"`  // what the Controlled Port, made anew, cannot be given back, for people
 }
 
 // MarshalJSON keeps empty lists lists.
@@ -38,9 +39,9 @@ func (d PlanDocument) MarshalJSON() ([]byte, error) {
 	return json.Marshal(plain(d))
 }
 
-// MarshalJSON keeps an empty list of changes a list.
+// MarshalJSON keeps empty lists lists.
 func (p PortPlan) MarshalJSON() ([]byte, error) {
 	type plain PortPlan
-	p.Changes = listed(p.Changes)
+	p.Changes, p.Losses = listed(p.Changes), listed(p.Losses)
 	return json.Marshal(plain(p))
 }

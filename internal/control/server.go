@@ -29,8 +29,12 @@ type Daemon interface {
 	Rekey(port string) error
 	// Plan says what Reload would do now, and changes nothing; it fails as Reload would.
 	Plan() (PlanDocument, error)
-	// Reload reads the configuration again; an error leaves what was running untouched.
-	Reload() error
+	// Reload reads the configuration again; an error leaves what was running untouched. Without force it refuses what would
+	// cost a Controlled Port something that cannot be put back (PortPlan.Losses).
+	Reload(force bool) error
+	// ChangeBackend has the port of that name served by another backend, by its name in the configuration, until mkad starts
+	// again or a reload finds another. force is as for Reload.
+	ChangeBackend(port, backend string, force bool) error
 	// Subscribe begins to collect events; the server closes the subscription.
 	Subscribe() *Subscription
 }
@@ -116,6 +120,7 @@ func (s *Server) routes() http.Handler {
 		{http.MethodGet, "/v1/plan", s.plan},
 		{http.MethodGet, "/v1/events", s.events},
 		{http.MethodPost, "/v1/ports/{port}/rekey", s.privileged(s.rekey)},
+		{http.MethodPost, "/v1/ports/{port}/backend", s.privileged(s.backend)},
 		{http.MethodPost, "/v1/reload", s.privileged(s.reload)},
 	} {
 		mux.Handle(r.method+" "+r.path, r.serve)
@@ -158,7 +163,8 @@ func notAllowed(method string) handler {
 
 func notFound(_ http.ResponseWriter, r *http.Request) error {
 	return &Error{http.StatusNotFound, "there is no " + r.URL.Path,
-		"ask for /v1/status, /v1/counters, /v1/explain, /v1/plan, /v1/events, /v1/ports/{port}/rekey or /v1/reload"}
+		"ask for /v1/status, /v1/counters, /v1/explain, /v1/plan, /v1/events, /v1/ports/{port}/rekey, /v1/ports/{port}/backend or " +
+			"/v1/reload"}
 }
 
 func (s *Server) status(w http.ResponseWriter, r *http.Request) error {
@@ -286,12 +292,40 @@ func (s *Server) rekey(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-func (s *Server) reload(w http.ResponseWriter, _ *http.Request) error {
-	if err := s.daemon.Reload(); err != nil {
+func (s *Server) backend(w http.ResponseWriter, r *http.Request) error {
+	force, err := isForced(r)
+	if err != nil {
+		return err
+	}
+	if err := s.daemon.ChangeBackend(r.PathValue("port"), r.URL.Query().Get("name"), force); err != nil {
 		return err
 	}
 	writeJSON(w, http.StatusOK, struct{}{})
 	return nil
+}
+
+func (s *Server) reload(w http.ResponseWriter, r *http.Request) error {
+	force, err := isForced(r)
+	if err != nil {
+		return err
+	}
+	if err := s.daemon.Reload(force); err != nil {
+		return err
+	}
+	writeJSON(w, http.StatusOK, struct{}{})
+	return nil
+}
+
+// isForced reads the parameter force, which is true or false, and false if it is not there.
+func isForced(r *http.Request) (bool, error) {
+	switch text := r.URL.Query().Get("force"); text {
+	case "", "false":
+		return false, nil
+	case "true":
+		return true, nil
+	default:
+		return false, &Error{http.StatusBadRequest, fmt.Sprintf("force is %q", text), "say force=true or force=false"}
+	}
 }
 
 // privileged lets only those do it whom access permits, and logs who asked.

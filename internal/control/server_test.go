@@ -94,8 +94,23 @@ func TestRekeyReachesThePort(t *testing.T) {
 
 func TestReloadReachesTheDaemon(t *testing.T) {
 	d, c := served(t)
-	if err := c.Reload(t.Context()); err != nil || d.Reloads() != 1 {
+	if err := c.Reload(t.Context(), false); err != nil || d.Reloads() != 1 {
 		t.Errorf("%d reloads (%v), want 1", d.Reloads(), err)
+	}
+}
+
+func TestBackendReachesTheDaemon(t *testing.T) {
+	d, c := served(t)
+	for _, force := range []bool{true, false} {
+		if err := c.ChangeBackend(t.Context(), "eth2", "userspace", force); err != nil || d.Forced() != force {
+			t.Errorf("forced is %t (%v), want %t", d.Forced(), err, force)
+		}
+	}
+	if got := d.Backends(); !slices.Equal(got, []string{"eth2 userspace", "eth2 userspace"}) {
+		t.Errorf("ordered was %v", got)
+	}
+	if err := c.Reload(t.Context(), true); err != nil || !d.Forced() {
+		t.Errorf("the reload was not forced (%v)", err)
 	}
 }
 
@@ -127,7 +142,7 @@ func TestRefusalOfTheDaemonReachesTheClient(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			d, c := served(t)
 			d.ReloadErr = test.err
-			wantError(t, c.Reload(t.Context()), test.want)
+			wantError(t, c.Reload(t.Context(), false), test.want)
 		})
 	}
 }
@@ -154,6 +169,8 @@ func TestRequestThatMakesNoSenseIsAnsweredInJSON(t *testing.T) {
 		{"GET", "/v1/ports/eth1", nil, 404, "there is no /v1/ports/eth1", "/v1/status"},
 		{"POST", "/v1/status", nil, 405, "/v1/status is not for POST", "use GET"},
 		{"GET", "/v1/reload", nil, 405, "/v1/reload is not for GET", "use POST"},
+		{"POST", "/v1/reload?force=yes", nil, 400, `force is \"yes\"`, "say force=true or force=false"},
+		{"POST", "/v1/ports/eth1/backend?name=kernel&force=1", nil, 400, `force is \"1\"`, "say force=true or force=false"},
 		{"POST", "/v1/reload", bytes.NewReader(make([]byte, control.MaxBody+1)), 413,
 			"longer than 4096 octets", "send no body"},
 	} {
@@ -213,7 +230,7 @@ func TestOnlyThoseWithTheRightChangeSomething(t *testing.T) {
 		{"group with the number of the user", 1000, []uint32{100}, 403},
 		{"user with the number of the group", 200, []uint32{1}, 403},
 	} {
-		for _, path := range []string{"/v1/reload", "/v1/ports/eth1/rekey"} {
+		for _, path := range []string{"/v1/reload", "/v1/ports/eth1/rekey", "/v1/ports/eth1/backend?name=kernel"} {
 			t.Run(test.name+" "+path, func(t *testing.T) {
 				d := &controltest.Daemon{}
 				d.SetPorts(port("eth1", control.Secured))
@@ -221,7 +238,7 @@ func TestOnlyThoseWithTheRightChangeSomething(t *testing.T) {
 				if answer.Code != test.want {
 					t.Errorf("status is %d, want %d: %s", answer.Code, test.want, answer.Body)
 				}
-				if done := d.Reloads()+len(d.Rekeyed()) > 0; done != (test.want == 200) {
+				if done := d.Reloads()+len(d.Rekeyed())+len(d.Backends()) > 0; done != (test.want == 200) {
 					t.Errorf("done is %t", done)
 				}
 			})
@@ -346,7 +363,7 @@ func TestServerLogsWhoChangedWhat(t *testing.T) {
 	go func() { ended <- server.Serve(listener) }()
 	c := control.NewClient(socket)
 	defer c.Close()
-	if err := c.Reload(t.Context()); err != nil {
+	if err := c.Reload(t.Context(), false); err != nil {
 		t.Fatal(err)
 	}
 	if err := errors.Join(server.Shutdown(context.Background()), <-ended); err != nil {

@@ -1,10 +1,14 @@
 package daemon
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
+	"strings"
 
 	"mkad/internal/config"
+	"mkad/internal/control"
 	"mkad/internal/pause"
 	linkwatch "mkad/internal/port"
 	"mkad/offload"
@@ -60,6 +64,56 @@ func choose(p config.Port, offers []offload.Offer) (offload.Choice, secy.Capabil
 	panic("daemon: a backend was chosen that was not offered")
 }
 
+// ChangeBackend has a port served by another backend until mkad starts again or a reload finds another in the configuration.
+// What is not available is refused, and the port goes on as before; so is, without force, what would cost the Controlled Port
+// something for good. Where the backend is the one in use, nothing is interrupted.
+func (d *Daemon) ChangeBackend(name, backend string, force bool) error {
+	if _, known := offload.ParseBackend(backend); !known {
+		return &control.Error{Status: http.StatusBadRequest, Text: fmt.Sprintf("there is no backend %q", backend),
+			Remedy: "name one of " + strings.Join(offload.BackendNames(), ", ")}
+	}
+	d.reload.Lock()
+	defer d.reload.Unlock()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.stopped {
+		return errEnding
+	}
+	at, err := find(d.ports, name)
+	if err != nil {
+		return err
+	}
+	p := d.ports[at]
+	next := p.cfg
+	next.Backend = backend
+	again := false
+	p.do(func() { again, err = p.movesTo(next) })
+	if err == nil && again && !force {
+		err = refuseLosses(p, p.losses(next), fmt.Sprintf("mkactl backend %s %s --force", name, backend))
+	}
+	if err != nil || !again {
+		return err
+	}
+	p.log.Info("backend changed", "from", p.cfg.Backend, "to", backend)
+	p.stop(leaving{controlled: true, closed: true})
+	d.ports[at] = d.startPort(next)
+	return nil
+}
+
+// movesTo reports whether the backend of other settings is another than the one in use, and an error if there is none. If it
+// is the same, the port has taken the setting.
+func (p *port) movesTo(next config.Port) (bool, error) {
+	choice, _, err := choose(next, offersFor(next, p.link.Index))
+	if err != nil {
+		return false, &control.Error{Text: err.Error(), Remedy: "see what this machine has: mkactl doctor"}
+	}
+	if p.secY == nil || choice.Backend != p.choice.Backend {
+		return true, nil
+	}
+	p.cfg.Backend, p.choice.Reason = next.Backend, choice.Reason
+	return false, nil
+}
+
 // A Setup is what a SecY is opened for.
 type Setup struct {
 	Port   config.Port
@@ -70,22 +124,12 @@ type Setup struct {
 	Log    *slog.Logger
 }
 
-// OpenSecY opens the SecY that was chosen.
+// OpenSecY opens the SecY that was chosen. The device that another backend has left as Controlled Port gives way to it, and
+// leaves it all that the host knew it by (design decision 2).
 func OpenSecY(s Setup) (SecY, error) {
 	switch s.Choice.Backend {
 	case offload.BackendUserspace:
-		return userspace.Open(userspace.Config{
-			Lower:      s.Lower.Index,
-			LowerName:  s.Port.Interface,
-			Controlled: s.Port.Controlled,
-			MAC:        s.Lower.MAC,
-			MTU:        s.Lower.MTU,
-			SCI:        s.SCI,
-			Persist:    s.Port.OnExit == config.Keep,
-			Mark:       s.Mark,
-			EAPOL:      s.Port.EAPOLEtherType,
-			Logger:     s.Log,
-		})
+		return openUserspace(s)
 	case offload.BackendKernel, offload.BackendMAC, offload.BackendPHY:
 		return kernel.Open(kernel.Config{
 			Lower:       s.Lower.Index,
@@ -97,11 +141,39 @@ func OpenSecY(s Setup) (SecY, error) {
 			CipherSuite: s.Choice.Suites[0],
 			Offload:     offloads[s.Choice.Backend],
 			Unsecured:   unsecured(s.Port),
+			Replace:     userspace.Left(s.Port.Controlled),
 			Pause:       pauseEgress,
 			Logger:      s.Log,
 		})
 	}
 	return nil, fmt.Errorf("open SecY: unknown backend %s", s.Choice.Backend)
+}
+
+func openUserspace(s Setup) (SecY, error) {
+	before, err := kernel.Displace(nil, s.Lower.Index, s.Port.Controlled, s.Log)
+	if err != nil {
+		return nil, err
+	}
+	port, err := userspace.Open(userspace.Config{
+		Lower:      s.Lower.Index,
+		LowerName:  s.Port.Interface,
+		Controlled: s.Port.Controlled,
+		Index:      before.Index(),
+		MAC:        s.Lower.MAC,
+		MTU:        s.Lower.MTU,
+		SCI:        s.SCI,
+		Persist:    s.Port.OnExit == config.Keep,
+		Mark:       s.Mark,
+		EAPOL:      s.Port.EAPOLEtherType,
+		Logger:     s.Log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := before.Furnish(s.Log); err != nil {
+		return nil, errors.Join(err, port.Close(false))
+	}
+	return port, nil
 }
 
 // pauseEgress holds back what the host sends through a device.

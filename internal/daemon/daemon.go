@@ -171,8 +171,9 @@ func (d *Daemon) stopPorts() {
 }
 
 // Reload reads the configuration and the CAK files again. Everything is validated before anything changes; ports that
-// are configured as before go on, with the keys that their CAK files hold now.
-func (d *Daemon) Reload() error {
+// are configured as before go on, with the keys that their CAK files hold now. Without force it refuses what would cost a
+// Controlled Port something for good.
+func (d *Daemon) Reload(force bool) error {
 	d.reload.Lock()
 	defer d.reload.Unlock()
 	cfg, err := d.read()
@@ -182,7 +183,14 @@ func (d *Daemon) Reload() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.stopped {
-		return errors.New("mkad is ending")
+		return errEnding
+	}
+	for _, p := range d.ports {
+		if next, found := portOf(cfg, p.cfg.Interface); found && !force {
+			if err := refuseLosses(p, p.losses(next), "mkactl reload --force"); err != nil {
+				return err
+			}
+		}
 	}
 	if cfg.Daemon != d.cfg.Daemon {
 		d.log.Warn("what has changed in [daemon] takes effect when mkad starts again")
@@ -309,15 +317,27 @@ func (d *Daemon) Counters() control.CountersDocument {
 
 // Rekey has a new SAK made for a port.
 func (d *Daemon) Rekey(name string) error {
-	var known []string
-	for _, p := range d.all() {
-		if p.cfg.Interface != name && p.cfg.Controlled != name {
-			known = append(known, p.cfg.Interface)
-			continue
-		}
-		err := errors.New("the port has stopped")
-		p.do(func() { err = p.rekey() })
+	ports := d.all()
+	at, err := find(ports, name)
+	if err != nil {
 		return err
 	}
-	return &control.UnknownPortError{Port: name, Known: known}
+	err = errors.New("the port has stopped")
+	ports[at].do(func() { err = ports[at].rekey() })
+	return err
 }
+
+// find is the place of the port whose lower device or Controlled Port has the name.
+func find(ports []*port, name string) (int, error) {
+	var known []string
+	for i, p := range ports {
+		if p.cfg.Interface == name || p.cfg.Controlled == name {
+			return i, nil
+		}
+		known = append(known, p.cfg.Interface)
+	}
+	return 0, &control.UnknownPortError{Port: name, Known: known}
+}
+
+// errEnding is the answer to what comes too late.
+var errEnding = errors.New("mkad is ending")

@@ -4,10 +4,13 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strings"
 
 	"mkad/internal/config"
 	"mkad/internal/control"
 	"mkad/mka"
+	"mkad/offload"
+	"mkad/secy/kernel"
 )
 
 // adjustable are the settings that a port takes while it goes on: they are looked at when they matter, MKA takes them at
@@ -66,7 +69,53 @@ func (p *port) plan(cfg *config.Config) control.PortPlan {
 	if plan.Action == control.KeepPort && len(plan.Changes) > 0 {
 		plan.Action = control.AdjustPort
 	}
+	plan.Losses = p.losses(next)
 	return plan
+}
+
+// losses lists what the Controlled Port would lose for good with other settings, because another device takes its place.
+func (p *port) losses(next config.Port) []string {
+	var remakes bool
+	p.do(func() { remakes = p.remakes(next) })
+	if !remakes {
+		return nil
+	}
+	losses, err := kernel.Losses(nil, next.Controlled)
+	if err != nil {
+		p.log.Warn("cannot tell what the Controlled Port would lose", "error", err)
+	}
+	return losses
+}
+
+// remakes reports whether other settings may put another device in the place of the Controlled Port: the kernel fixes a
+// device's kind, its SCI and, for its own SecY, the suite. What is renamed is not the same Controlled Port.
+func (p *port) remakes(next config.Port) bool {
+	if p.secY == nil || next.Controlled != p.cfg.Controlled {
+		return false
+	}
+	backend := p.choice.Backend
+	if next.Backend != p.cfg.Backend {
+		choice, _, err := choose(next, offersFor(next, p.link.Index))
+		if err != nil {
+			return false // the port fails, and the device stays as it is
+		}
+		backend = choice.Backend
+	}
+	user := offload.BackendUserspace
+	return (backend == user) != (p.choice.Backend == user) ||
+		backend != user && (next.PortID != p.cfg.PortID || !slices.Equal(next.CipherSuites, p.cfg.CipherSuites))
+}
+
+// refuseLosses is the answer to what would cost the port something for good; force is the command that does it all the same.
+func refuseLosses(p *port, losses []string, force string) error {
+	if len(losses) == 0 {
+		return nil
+	}
+	return &control.Error{
+		Text: fmt.Sprintf("%s would be made anew, and could not be given back: %s", p.cfg.Controlled,
+			strings.Join(losses, "; ")),
+		Remedy: force + ", and put that back yourself",
+	}
 }
 
 // actionFor is what other settings do to the port.

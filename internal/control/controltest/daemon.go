@@ -17,7 +17,7 @@ import (
 type Daemon struct {
 	control.Feed
 	RekeyErr  error // of Rekey for a port that there is
-	ReloadErr error // of Plan, too
+	ReloadErr error // of Plan and ChangeBackend, too
 
 	mu       sync.Mutex
 	status   control.Document
@@ -25,6 +25,8 @@ type Daemon struct {
 	explain  control.ExplainDocument
 	rekeyed  []string
 	reloads  int
+	forced   bool // the last order that can be forced
+	backends []string
 }
 
 // SetPorts replaces the ports of the status document.
@@ -91,10 +93,33 @@ func (d *Daemon) Plan() (control.PlanDocument, error) {
 	return control.PlanDocument{Version: control.Version}, d.ReloadErr
 }
 
-// Reload counts.
-func (d *Daemon) Reload() error {
+// ChangeBackend notes the port and the backend.
+func (d *Daemon) ChangeBackend(port, backend string, force bool) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	d.backends, d.forced = append(d.backends, port+" "+backend), force
+	return d.ReloadErr
+}
+
+// Backends lists the ports and backends that ChangeBackend was called with.
+func (d *Daemon) Backends() []string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return slices.Clone(d.backends)
+}
+
+// Forced tells whether the last Reload or ChangeBackend was forced.
+func (d *Daemon) Forced() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.forced
+}
+
+// Reload counts.
+func (d *Daemon) Reload(force bool) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.forced = force
 	d.reloads++
 	return d.ReloadErr
 }
