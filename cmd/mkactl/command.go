@@ -44,8 +44,8 @@ type tool struct {
 	openDevice     func(device string) error // takes it away
 	served         func(device string) bool  // whether a running mkad has it
 	removeDevice   func(controlled string) (removed bool, err error)
-	look           func() doctor.Facts                 // at the machine
-	describe       func(device string) ([]byte, error) // as ip -details link prints it
+	look           func(devices ...string) (doctor.Facts, error) // at the machine
+	describe       func(device string) ([]byte, error)           // as ip -details link prints it
 
 	socket string
 }

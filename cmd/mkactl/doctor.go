@@ -12,13 +12,18 @@ import (
 func (t *tool) doctor() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use:   "doctor",
+		Use:   "doctor [DEVICE ...]",
 		Short: "Say what this machine can do for mkad, and what it lacks",
 		Long: "Doctor looks at the kernel, the processor, the clock and the devices of this machine, and says what mkad can do\n" +
-			"with them. To see what works it makes devices that are there for a moment, so it needs root. A mkad need not run.",
-		Args: cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error {
-			r := doctor.Judge(t.look())
+			"with them. To see what works it makes devices that are there for a moment, so it needs root. A mkad need not run.\n" +
+			"Without a DEVICE it looks at all that may be lower devices.",
+		Args: cobra.ArbitraryArgs,
+		RunE: func(_ *cobra.Command, args []string) error {
+			facts, err := t.look(args...)
+			if err != nil {
+				return err
+			}
+			r := doctor.Judge(facts)
 			if asJSON {
 				return t.printJSON(r)
 			}

@@ -2,7 +2,8 @@
 // protects frames fast, what the devices are fit for. It looks, on a device of its own that is there for a moment, and
 // leaves everything as it was.
 //
-//	report := doctor.Judge(doctor.Look())
+//	facts, err := doctor.Look()
+//	report := doctor.Judge(facts)
 package doctor
 
 import (
@@ -38,9 +39,11 @@ type Device struct {
 	Name     string
 	Driver   string
 	MTU      int
-	Unfit    error // why it cannot be a lower device
+	Unfit    error  // why it cannot be a lower device
+	PHY      string // its driver, "" where there is none that the kernel knows
 	Offloads []string
-	Behind   bool // a virtual switch
+	Used     string // the macsec device on it, beside which its hardware is not tried
+	Behind   bool   // a virtual switch
 }
 
 // A Grade says how well something stands.
@@ -161,8 +164,17 @@ func (d Device) judge() Finding {
 	if d.Driver != "" {
 		say += "; driver " + d.Driver
 	}
+	if d.PHY != "" {
+		say += "; PHY " + d.PHY
+	}
+	if d.Used != "" {
+		say += "; " + d.Used + " is on it, so MACsec in hardware was not tried"
+	}
 	if len(d.Offloads) > 0 {
 		say += "; MACsec in hardware: " + strings.Join(d.Offloads, ", ")
+	}
+	if trap := trapOf(d.Driver, d.PHY); trap != "" && (len(d.Offloads) > 0 || d.Used != "") {
+		say += " (" + trap + ")"
 	}
 	if d.Behind {
 		say += "; a virtual switch may keep EAPOL and forged addresses back"

@@ -37,6 +37,14 @@ func TestEachWantIsTold(t *testing.T) {
 		"part of a bridge":  {func(f *Facts) { f.Devices[0].Unfit = errors.New("br0 takes its frames") }, "device eth1", Missing, "br0"},
 		"a virtual machine": {func(f *Facts) { f.Devices[0].Behind = true }, "device eth1", Good, "virtual switch"},
 		"hardware":          {func(f *Facts) { f.Devices[0].Offloads = []string{"offload-mac"} }, "device eth1", Good, "offload-mac"},
+		"hardware with a trap": {func(f *Facts) { f.Devices[0].Driver, f.Devices[0].Offloads = "mlx5_core", []string{"offload-mac"} },
+			"device eth1", Good, "replay_window must be 32, 64, 128 or 256"},
+		"a PHY with a trap": {func(f *Facts) {
+			f.Devices[0].PHY, f.Devices[0].Offloads = "Microsemi GE VSC8584 SyncE", []string{"offload-phy"}
+		},
+			"device eth1", Good, "takes XPN suites and protects without XPN"},
+		"hardware in use": {func(f *Facts) { f.Devices[0].Driver, f.Devices[0].Used = "netdevsim", "macsec0" }, "device eth1", Good,
+			"macsec0 is on it, so MACsec in hardware was not tried (it protects nothing"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := healthy()
@@ -52,6 +60,17 @@ func TestEachWantIsTold(t *testing.T) {
 	for _, finding := range Judge(healthy()).Findings {
 		if finding.Grade != Good || finding.Remedy != "" {
 			t.Errorf("a healthy machine: %+v", finding)
+		}
+	}
+}
+
+// Clause: none; design: doctor. A driver whose device has no MACsec engine has no trap.
+func TestTrapIsToldOnlyWhereThereIsAnEngine(t *testing.T) {
+	f := healthy()
+	f.Devices[0].Driver = "mlx5_core"
+	for _, finding := range Judge(f).Findings {
+		if strings.Contains(finding.Say, "replay_window") {
+			t.Errorf("%+v", finding)
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -20,17 +21,18 @@ import (
 	"mkad/secy/userspace"
 )
 
-// Look finds out what the machine can do, in the network namespace of the calling thread. What cannot be looked at is told as
-// missing, with the reason.
-func Look() Facts {
+// Look finds out what the machine can do, in the network namespace of the calling thread, with the named devices, or all that
+// may be lower devices. What cannot be looked at is told as missing, with the reason; a device that there is not is an error.
+func Look(names ...string) (Facts, error) {
 	f := Facts{Kernel: release(), Capabilities: capabilities(), TUN: userspace.Available(), GCM: gcmDrivers(), AES: hasAES(),
 		ClockKept: clockKept()}
 	f.Filter, f.MACsec = errNotTried, errNotTried
 	if err := f.try(); err != nil {
 		f.Filter, f.MACsec = cmp.Or(f.Filter, err), cmp.Or(f.MACsec, err)
 	}
-	f.Devices = devices()
-	return f
+	var err error
+	f.Devices, err = devices(names)
+	return f, err
 }
 
 var errNotTried = errors.New("it could not be tried")
@@ -56,34 +58,56 @@ func (f *Facts) try() error {
 	return nil
 }
 
-// devices lists the Ethernet devices that are hardware, or seem so to this machine, and those that are simulated.
-func devices() (all []Device) {
+// devices lists the named ones, or the Ethernet devices that are hardware, or seem so to this machine, and those that are
+// simulated.
+func devices(names []string) (all []Device, err error) {
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
 	watcher, err := port.Watch(ctx)
 	if err != nil {
-		return nil
+		return nil, err
 	}
 	links, err := netlink.LinkList()
 	if err != nil {
-		return nil
+		return nil, fmt.Errorf("list devices: %w", err)
 	}
 	for _, l := range links {
 		link := watcher.Link(l.Attrs().Name)
-		if !link.Exists || !link.Ethernet || link.Loopback || link.Kind != "" && link.Kind != "veth" && link.Kind != "vlan" {
-			continue
+		if len(names) > 0 && slices.Contains(names, link.Name) || len(names) == 0 && likely(link) {
+			all = append(all, examine(link, links))
 		}
-		d := Device{Name: link.Name, MTU: link.MTU, Unfit: cmp.Or(port.Lowerable(link), port.Occupied(link, eapol.EtherType))}
-		if traits, err := port.TraitsOf(link.Name, link.Index); err == nil {
-			d.Driver, d.Behind = traits.Driver, traits.BehindSwitch()
+	}
+	for _, name := range names {
+		if !slices.ContainsFunc(all, func(d Device) bool { return d.Name == name }) {
+			return nil, fmt.Errorf("there is no device %s: see ip link", name)
 		}
-		if link.Kind == "" {
-			d.Offloads = offloads(link.Index)
-		}
-		all = append(all, d)
 	}
 	slices.SortFunc(all, func(a, b Device) int { return strings.Compare(a.Name, b.Name) })
-	return all
+	return all, nil
+}
+
+// likely reports whether somebody may want the device as a lower device.
+func likely(l port.Link) bool {
+	return l.Exists && l.Ethernet && !l.Loopback && (l.Kind == "" || l.Kind == "veth" || l.Kind == "vlan")
+}
+
+func examine(link port.Link, links []netlink.Link) Device {
+	d := Device{Name: link.Name, MTU: link.MTU, Unfit: cmp.Or(port.Lowerable(link), port.Occupied(link, eapol.EtherType))}
+	if traits, err := port.TraitsOf(link.Name, link.Index); err == nil {
+		d.Driver, d.Behind = traits.Driver, traits.BehindSwitch()
+	}
+	if driver, err := os.Readlink("/sys/class/net/" + link.Name + "/phydev/driver"); err == nil {
+		d.PHY = filepath.Base(driver)
+	}
+	for _, l := range links {
+		if l.Type() == "macsec" && l.Attrs().ParentIndex == link.Index && l.Attrs().NetNsID < 0 {
+			d.Used = l.Attrs().Name
+		}
+	}
+	if link.Kind == "" && d.Unfit == nil && d.Used == "" {
+		d.Offloads = offloads(link.Index)
+	}
+	return d
 }
 
 // offloads tries the hardware below a device, by a macsec device that is never up.
