@@ -42,6 +42,7 @@ type Device struct {
 	Unfit    error  // why it cannot be a lower device
 	PHY      string // its driver, "" where there is none that the kernel knows
 	Offloads []string
+	Server   string // the mkad that serves it, for people; ""
 	Used     string // the macsec device on it, beside which its hardware is not tried
 	Behind   bool   // a virtual switch
 }
@@ -163,6 +164,9 @@ func (d Device) judge() Finding {
 	say := fmt.Sprintf("MTU %d, so %d inside", d.MTU, d.MTU-overhead)
 	if d.Driver != "" {
 		say += "; driver " + d.Driver
+	}
+	if d.Server != "" {
+		say += "; " + d.Server + " serves it"
 	}
 	if d.PHY != "" {
 		say += "; PHY " + d.PHY

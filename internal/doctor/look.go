@@ -93,6 +93,9 @@ func likely(l port.Link) bool {
 
 func examine(link port.Link, links []netlink.Link) Device {
 	d := Device{Name: link.Name, MTU: link.MTU, Unfit: cmp.Or(port.Lowerable(link), port.Occupied(link, eapol.EtherType))}
+	if occupied, ok := errors.AsType[*port.UnfitError](d.Unfit); ok && strings.HasSuffix(occupied.Other, "(mkad)") {
+		d.Server, d.Unfit = occupied.Other, nil
+	}
 	if traits, err := port.TraitsOf(link.Name, link.Index); err == nil {
 		d.Driver, d.Behind = traits.Driver, traits.BehindSwitch()
 	}

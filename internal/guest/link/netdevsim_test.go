@@ -75,6 +75,35 @@ func TestGuestNetdevsimSecYIsKeyedAndRotated(t *testing.T) {
 	carriesBothWays(t, l)
 }
 
+// Clause: none; design: doctor finds the engine, says what of it bites, and leaves one alone that is in use.
+func TestGuestNetdevsimIsJudgedByDoctor(t *testing.T) {
+	l := newOffloadLink(t, offloaded, offloaded)
+	const trap = "it protects nothing"
+	doctor := func() string { return strings.Join(strings.Fields(run(t, l.West, "mkactl doctor "+mkadlab.Lower)), " ") }
+	if out := doctor(); !strings.Contains(out, "MACsec in hardware: offload-mac ("+trap) {
+		t.Errorf("doctor says\n%s", out)
+	}
+	must(t, l.Secure(t.Context()))
+	if out := doctor(); !strings.Contains(out, "(mkad) serves it") ||
+		!strings.Contains(out, mkadlab.Controlled+" is on it, so MACsec in hardware was not tried ("+trap) {
+		t.Errorf("beside mkad doctor says\n%s", out)
+	}
+	ki := port(t, l.West).Tx.KI
+	for _, backend := range []string{"kernel", "offload-mac"} { // from hardware into software, where the other cannot follow
+		if out, err := l.West.Mkactl(t.Context(), "backend", mkadlab.Lower, backend); err != nil {
+			t.Fatal(out, err)
+		}
+		if backend == "kernel" {
+			waitFor(t, "the kernel's SecY", func() bool { return port(t, l.West).Backend == backend })
+		}
+	}
+	waitFor(t, "both to be secured in hardware again", func() bool {
+		west, east := port(t, l.West), port(t, l.East)
+		return west.Backend == "offload-mac" && west.State == control.Secured && west.Tx.KI == east.Tx.KI && west.Tx.KI != ki
+	})
+	carriesBothWays(t, l)
+}
+
 // Clause: none; a NIC without room for another SecY says so in the status.
 func TestGuestNetdevsimFourthSecYIsRefused(t *testing.T) {
 	l := newOffloadLink(t, offloaded, offloaded)
