@@ -27,6 +27,8 @@ func (p *port) evidence() explain.Evidence {
 		Link:        explain.Link{Exists: p.link.Exists, Up: p.link.Up, Carrier: p.link.Carrier, MTU: p.link.MTU},
 		Keys:        p.keyEvidence(),
 		SendError:   p.sendError,
+		StateLost:   p.stateLost,
+		StateUnkept: p.file.failure,
 		Late:        p.now() >= p.carrierSince.Add(p.cfg.LifeTime),
 		Now:         p.now(),
 		Seen:        &p.seen,

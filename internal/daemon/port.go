@@ -83,10 +83,11 @@ type port struct {
 
 	keyState
 
-	file    *stateFile
-	keptAt  mka.Time
-	begun   bool // the device was served
-	passing bool // the lower device goes on to pass what hardware protects
+	file      *stateFile
+	stateLost error // why what was kept cannot be read; nil once secured
+	keptAt    mka.Time
+	begun     bool // the device was served
+	passing   bool // the lower device goes on to pass what hardware protects
 
 	state     control.State
 	since     time.Time

@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"time"
 
+	"mkad/internal/explain"
 	"mkad/mka"
 )
 
@@ -40,9 +41,13 @@ func (p *port) resume() {
 	if errors.Is(err, fs.ErrNotExist) {
 		return
 	}
-	now := p.now()
+	if err != nil && !errors.Is(err, errOtherBoot) {
+		p.stateLost = err
+		p.log.Warn("what was kept cannot be read: beginning anew with the peers", "cause", explain.StateUnreadable, "reason", err)
+		return
+	}
 	if err == nil {
-		err = p.resumeFrom(now, &s)
+		err = p.resumeFrom(p.now(), &s)
 	}
 	if err != nil {
 		p.log.Info("beginning anew with the peers", "reason", err)

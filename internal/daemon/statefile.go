@@ -29,10 +29,10 @@ const maxStateFile = 4 << 20
 // replaced as a whole, so that a process that ends meanwhile leaves the one or the other, and not synced: after a loss of
 // power it is of another boot, and worth nothing.
 type stateFile struct {
-	path   string
-	boot   string // the machine's boot
-	log    *slog.Logger
-	failed bool // was told
+	path    string
+	boot    string // the machine's boot
+	log     *slog.Logger
+	failure error // of the last attempt to keep it, which was told
 }
 
 // A stateHeader says whether the rest is to be believed.
@@ -59,21 +59,19 @@ func bootID() string {
 // beyond all that is used until it is too old.
 func (f *stateFile) keep(s *mka.State) {
 	err := f.write(encodeState(s, f.boot))
-	if err == nil {
-		f.failed = false
-		return
+	if err != nil {
+		f.remove()
 	}
-	f.remove()
-	if !f.failed {
+	if err != nil && f.failure == nil {
 		f.log.Warn("cannot keep the state: a restart begins anew with the peers", "error", err)
 	}
-	f.failed = true
+	f.failure = err
 }
 
 // remove removes the State, so that nobody goes on with it.
 func (f *stateFile) remove() {
 	for _, path := range [...]string{f.path, f.path + newSuffix} {
-		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) && !f.failed {
+		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) && f.failure == nil {
 			f.log.Warn("cannot remove the state", "error", err)
 		}
 	}
@@ -138,6 +136,9 @@ func encodeState(s *mka.State, boot string) []byte {
 	return append(append(append(head, '\n'), body...), '\n')
 }
 
+// errOtherBoot is of what was kept before the machine was started: as it is to be.
+var errOtherBoot = errors.New("it is of another boot of the machine")
+
 func sumOf(body []byte) string {
 	sum := sha256.Sum256(body)
 	return hex.EncodeToString(sum[:])
@@ -155,7 +156,7 @@ func decodeState(text []byte, boot string) (s mka.State, err error) {
 	case h.Version != stateVersion:
 		return s, fmt.Errorf("it is of format version %d, this is %d", h.Version, stateVersion)
 	case boot == "" || h.Boot != boot:
-		return s, errors.New("it is of another boot of the machine")
+		return s, errOtherBoot
 	case h.Sum != sumOf(body):
 		return s, errors.New("it is damaged")
 	}

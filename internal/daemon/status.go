@@ -17,7 +17,7 @@ func (p *port) updateState() {
 		return // the device has not been looked up yet
 	}
 	if p.kay != nil && p.kay.Secured() {
-		p.secured = true
+		p.secured, p.stateLost = true, nil
 	}
 	state := p.currentState()
 	if state == p.state {

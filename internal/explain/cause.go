@@ -53,11 +53,13 @@ const (
 	Foreign        Cause = "foreign"   // MKPDUs of a version, algorithm or form that is not ours
 
 	// What is not heard.
-	OneWay       Cause = "one-way"       // a peer is heard that does not hear us
-	PeerLost     Cause = "peer-lost"     // the peer has fallen silent
-	Handshake    Cause = "handshake"     // nothing is wrong; it is under way
-	ForgedMAC    Cause = "forged-mac"    // a virtual switch may take our address for forged
-	OnlyEAP      Cause = "only-eap"      // EAPOL is heard, but no MKA
-	MKANotHeard  Cause = "mka-not-heard" // other frames are heard, so something keeps MKA from us
-	NothingHeard Cause = "nothing-heard"
+	OneWay   Cause = "one-way"   // a peer is heard that does not hear us
+	PeerLost Cause = "peer-lost" // the peer has fallen silent
+	// StateUnreadable: what the mkad before has kept cannot be read, so the peers have to find this one anew.
+	StateUnreadable Cause = "state-unreadable"
+	Handshake       Cause = "handshake"     // nothing is wrong; it is under way
+	ForgedMAC       Cause = "forged-mac"    // a virtual switch may take our address for forged
+	OnlyEAP         Cause = "only-eap"      // EAPOL is heard, but no MKA
+	MKANotHeard     Cause = "mka-not-heard" // other frames are heard, so something keeps MKA from us
+	NothingHeard    Cause = "nothing-heard"
 )

@@ -65,6 +65,7 @@ var conditions = [...]condition{
 	// What is not heard.
 	{OneWay, oneWay},
 	{PeerLost, peerLost},
+	{StateUnreadable, stateUnreadable},
 	{Handshake, handshake},
 	{OnlyEAP, onlyEAP},
 	{ForgedMAC, forgedMAC},
@@ -365,6 +366,16 @@ func peerLost(e *Evidence) (why, remedy string) {
 		return "", ""
 	}
 	return fmt.Sprintf("peer %s lost: %s", lost.Peer, lost.Reason), "look whether it runs, and what lies between"
+}
+
+// stateUnreadable holds while nothing is wrong but that the peers have to find us anew.
+func stateUnreadable(e *Evidence) (why, remedy string) {
+	under, _ := handshake(e)
+	if e.StateLost == nil || under == "" {
+		return "", ""
+	}
+	return "what the mkad before has kept cannot be read, so the peers find this one anew, within Life Time: " + e.StateLost.Error(),
+		"give the state directory and its files to the user that mkad runs as, mode 0600"
 }
 
 func handshake(e *Evidence) (why, remedy string) {

@@ -25,6 +25,8 @@ type Evidence struct {
 	Link        Link
 	Keys        Keys
 	SendError   error // of the last MKPDU; nil: it was sent
+	StateLost   error // why what the mkad before has kept cannot be read; nil: it could, or there was nothing
+	StateUnkept error // why what the next mkad needs cannot be kept now
 	Occupied    error // another program speaks EAPOL on the device now
 	Late        bool  // the carrier has been there for longer than LifeTime
 	Now         mka.Time

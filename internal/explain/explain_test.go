@@ -315,6 +315,11 @@ var everyCondition = []made{
 		l.AddPeer(2, ckn, cak()).Talk()
 		return l.after(time.Millisecond)
 	}},
+	{"state of somebody else", explain.StateUnreadable, "permission denied", func() *lab {
+		l := newLab().but(func(e *explain.Evidence) { e.StateLost = unix.EACCES })
+		l.AddPeer(2, ckn, cak()).Talk()
+		return l.after(time.Millisecond)
+	}},
 	{"EAP", explain.OnlyEAP, "802.1X", func() *lab {
 		l := newLab()
 		start := []byte{0x01, 0x80, 0xc2, 0, 0, 3, 2, 0, 0, 0, 0, 2, 0x88, 0x8e, 3, 1, 0, 0}

@@ -12,6 +12,9 @@ import (
 // Facts are the evidence in words, a line each.
 func Facts(e Evidence) []string {
 	facts := []string{e.linkFact(), e.keyFact()}
+	if e.StateUnkept != nil {
+		facts = append(facts, fmt.Sprintf("what a restart needs cannot be kept, so it would begin anew with the peers: %v", e.StateUnkept))
+	}
 	if e.Failure != nil {
 		return facts
 	}

@@ -79,7 +79,9 @@ func TestGuestNetdevsimSecYIsKeyedAndRotated(t *testing.T) {
 func TestGuestNetdevsimIsJudgedByDoctor(t *testing.T) {
 	l := newOffloadLink(t, offloaded, offloaded)
 	const trap = "it protects nothing"
-	doctor := func() string { return strings.Join(strings.Fields(run(t, l.West, "mkactl doctor "+mkadlab.Lower)), " ") }
+	doctor := func() string {
+		return strings.Join(strings.Fields(run(t, l.West, "mkactl doctor "+mkadlab.Lower)), " ")
+	}
 	if out := doctor(); !strings.Contains(out, "MACsec in hardware: offload-mac ("+trap) {
 		t.Errorf("doctor says\n%s", out)
 	}
