@@ -46,6 +46,8 @@ type tool struct {
 	removeDevice   func(controlled string) (removed bool, err error)
 	look           func(devices ...string) (doctor.Facts, error) // at the machine
 	describe       func(device string) ([]byte, error)           // as ip -details link prints it
+	stdin          io.Reader                                     // of decode
+	hideMemory     func() error                                  // before a key is read: no core dump
 
 	socket string
 }
@@ -120,7 +122,7 @@ func (t *tool) root(understood func()) *cobra.Command {
 	root.SetOut(t.stdout)
 	root.SetErr(t.stderr)
 	root.PersistentFlags().StringVar(&t.socket, "socket", defaultSocket, "control socket of mkad")
-	root.AddCommand(t.status(), t.watch(), t.counters(), t.explain(), t.rekey(), t.reload(), t.backend(), t.keygen(), t.unlock(), t.cleanup(), t.importOther(), t.doctor())
+	root.AddCommand(t.status(), t.watch(), t.counters(), t.explain(), t.rekey(), t.reload(), t.backend(), t.keygen(), t.unlock(), t.cleanup(), t.importOther(), t.doctor(), t.decode())
 	strict(root)
 	return root
 }

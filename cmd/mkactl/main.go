@@ -2,13 +2,17 @@
 package main
 
 import (
+	"bufio"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"runtime/debug"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"mkad/internal/doctor"
 	"mkad/internal/filter"
@@ -20,8 +24,17 @@ func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 // run is the program without its process: it gives the exit status.
 func run(args []string, stdout, stderr io.Writer) int {
 	t := tool{stdout: stdout, stderr: stderr, terminal: terminalOf(stdout, os.Stdin, os.Getenv), now: time.Now, random: rand.Reader, closedDevices: filter.List,
-		openDevice: filter.Open, served: served, removeDevice: port.RemoveLeftover, describe: describe, look: doctor.Look}
+		openDevice: filter.Open, served: served, removeDevice: port.RemoveLeftover, describe: describe, look: doctor.Look,
+		stdin: bufio.NewReader(os.Stdin), hideMemory: hideMemory}
 	return t.run(args)
+}
+
+// hideMemory keeps keys out of core dumps and of other processes' sight.
+func hideMemory() error {
+	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {
+		return fmt.Errorf("make the process not dumpable: %w", err)
+	}
+	return nil
 }
 
 // describe has ip(8) tell of a device.
