@@ -149,6 +149,8 @@ func (g generator) calm(s *Script) {
 		f.X = pick[float64](g, 5, 100, 1000)
 	case "resume": // so soon that nobody has retired the old key meanwhile
 		f.For = g.between(0, time.Second)
+	case "stall": // who hears for SAK Retire Time nothing of a new key is left with the old one alone, as 802.1X has it
+		f.For = min(f.For, mka.SAKRetireTime-mka.HelloTime/4)
 	case "jump":
 		f.X = float64(g.between(mka.LifeTime, 10*mka.LifeTime).Milliseconds())
 		if g.one(2) { // while a SAK is distributed
