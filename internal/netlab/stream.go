@@ -30,8 +30,13 @@ const maxStream = 1 << 28
 // once, as hosts do.
 const burstInterval = time.Millisecond
 
-// quiet is how long nothing may arrive after the last frame was sent before what is missing counts as lost.
-const quiet = 300 * time.Millisecond
+const (
+	// quiet is how long nothing may arrive after the last frame was sent before what is missing counts as lost, on a machine
+	// that is not busy. One that is shows it by the silences before, see rest.
+	quiet = 300 * time.Millisecond
+	// maxQuiet bounds it after an outage, which is a silence too.
+	maxQuiet = 3 * time.Second
+)
 
 var streamID atomic.Uint64 // tells the streams of one program apart
 
@@ -57,6 +62,10 @@ type Stream struct {
 	seen     []uint64 // a bit per number
 	last     time.Time
 	lastHigh uint64
+
+	// For both goroutines: of the report Sent, Received and Silence.
+	sentFrames, arrived atomic.Uint64
+	silence             atomic.Int64
 }
 
 // A StreamReport says what became of a Stream's frames.
@@ -148,6 +157,7 @@ func (s *Stream) sendOne(frame []byte) error {
 	switch {
 	case err == nil:
 		s.report.Sent++
+		s.sentFrames.Store(s.report.Sent)
 	case errors.Is(err, unix.ENETDOWN), errors.Is(err, unix.ENOBUFS):
 		s.report.Refused++
 	default:
@@ -199,10 +209,18 @@ func (s *Stream) note(frame []byte, at time.Time) error {
 	}
 	select {
 	case <-s.stop:
-		return s.receiver.file.SetReadDeadline(time.Now().Add(quiet))
+		return s.receiver.file.SetReadDeadline(time.Now().Add(s.rest()))
 	default:
 		return nil
 	}
+}
+
+// rest is how long to wait for the next frame: longer while some are missing, if there were long silences before.
+func (s *Stream) rest() time.Duration {
+	if s.arrived.Load() >= s.sentFrames.Load() {
+		return quiet
+	}
+	return min(quiet+2*time.Duration(s.silence.Load()), maxQuiet)
 }
 
 func (s *Stream) enter(number uint64, at time.Time) {
@@ -217,11 +235,13 @@ func (s *Stream) enter(number uint64, at time.Time) {
 	s.seen[word] |= bit
 	if s.report.Received > 0 {
 		s.report.Silence = max(s.report.Silence, at.Sub(s.last))
+		s.silence.Store(int64(s.report.Silence))
 		if number < s.lastHigh {
 			s.report.Late++
 		}
 	}
 	s.report.Received++
+	s.arrived.Store(s.report.Received)
 	s.last, s.lastHigh = at, max(s.lastHigh, number)
 }
 
@@ -231,7 +251,7 @@ func (s *Stream) Stop() (StreamReport, error) {
 	defer s.receiver.file.Close()
 	close(s.stop)
 	sent := <-s.sent
-	deadline := s.receiver.file.SetReadDeadline(time.Now().Add(quiet))
+	deadline := s.receiver.file.SetReadDeadline(time.Now().Add(s.rest()))
 	received := <-s.received
 	overrun, err := overruns(s.receiver.file)
 	s.report.Overrun = overrun

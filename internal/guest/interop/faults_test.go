@@ -155,26 +155,47 @@ const maxMIs = 3
 func TestGuestFaults(t *testing.T) {
 	order := 0
 	for _, f := range faults {
-		for _, peer := range []string{mkad, wpa} {
+		for _, l := range [...]faultyLink{{mkad, false}, {wpa, false}, {wpa, true}} {
 			order++
 			row := Row{Table: "faults", Order: order}
 			if f.lasts >= time.Minute && !*long {
 				continue
 			}
-			t.Run(f.name+"/"+peer, func(t *testing.T) {
+			t.Run(f.name+"/"+l.name(), func(t *testing.T) {
 				t.Parallel()
-				row.leave(t, f.befall(t, peer)...)
+				row.leave(t, f.befall(t, l)...)
 			})
 		}
 	}
+}
+
+// A faultyLink is what a fault befalls: mkad and a peer, which of two mkads is not key server.
+type faultyLink struct {
+	peer   string
+	serves bool // the peer is key server
+}
+
+func (l faultyLink) name() string {
+	if l.serves {
+		return l.peer + " serves"
+	}
+	return l.peer
+}
+
+func (l faultyLink) members() []member {
+	if l.serves {
+		return []member{{program: mkad, lines: []string{"key_server_priority = 200"}}, {program: l.peer, lines: []string{"mka_priority=0"}}}
+	}
+	return []member{{program: mkad}, {program: l.peer}}
 }
 
 // aftermath is how long after a fault something may still come of it.
 const aftermath = 3 * time.Second
 
 // befall has the fault befall a fresh link, and tells what came of it.
-func (f fault) befall(t *testing.T, peer string) (cells []string) {
-	g := newGroup(t, overBridge, "", []member{{program: mkad}, {program: peer}})
+func (f fault) befall(t *testing.T, l faultyLink) (cells []string) {
+	g := newGroup(t, overBridge, "", l.members())
+	peer := l.name()
 	var p path
 	relay, err := g.segment.Relay(p.fate)
 	must(t, err)
@@ -209,7 +230,7 @@ func (f fault) befall(t *testing.T, peer string) (cells []string) {
 	if f.noticed != "" && noticed != f.noticed {
 		t.Errorf("mkad was %s when the fault ended", noticed)
 	}
-	if bound := maxMIs + f.breaks[peer]; mis > bound || f.keepsMI && mis != 1 {
+	if bound := maxMIs + f.breaks[l.peer]; mis > bound || f.keepsMI && mis != 1 {
 		t.Errorf("the peer has had %d MIs", mis)
 	}
 	if now := g.port(0); f.kept && now.Tx.KI != before.Tx.KI {
