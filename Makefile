@@ -9,8 +9,8 @@ ROTATIONS = 300 # of the SAK under traffic, in make soak
 export REKEYS = 1000# of each kind on each SecY, in make soak
 # Tests of the user-space data path that make soak gives ten minutes each.
 LOADED = LossyReorderingWire|OverloadedSecY
-# Live tests of half a minute and more, which make check leaves to make test.
-LONG = TestReloadCosts|TestReloadOfAMistake|TestEveryCombination|TestChainOf|TestRekeysOf|TestFramesHeld|TestFallbackTakes
+# Live tests of half a minute and more, and worlds by the hundred under the race detector, which make check leaves to make test.
+LONG = TestGroupIsConnectedAfterTrouble|TestSettingsChangeWithoutALapse|TestReloadCosts|TestReloadOfAMistake|TestEveryCombination|TestChainOf|TestRekeysOf|TestFramesHeld|TestFallbackTakes
 SEEDS = 10000   # small worlds that make sim plays
 FOR = 1m        # for each target, in make fuzz
 SEED = 1        # of the choice of mutants, in make mutate
@@ -22,7 +22,7 @@ GOBUILD = CGO_ENABLED=0 go build -trimpath
 
 # bin/mkad and bin/mkactl, one static binary each.
 build:
-	$(GOBUILD) -o bin/ ./cmd/...
+	$(GOBUILD) -ldflags '-X main.release=$(VERSION)' -o bin/ ./cmd/...
 
 # Packages for amd64 and arm64, in dist/: make deb VERSION=1.2.3
 deb rpm: dist

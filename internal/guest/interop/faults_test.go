@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"mkad/internal/control"
 	"mkad/internal/netlab"
 	"mkad/internal/netlab/mkadlab"
@@ -153,11 +155,9 @@ const maxMIs = 3
 // itself, and a peer is not driven into a loop.
 // Requirement: R111
 func TestGuestFaults(t *testing.T) {
-	order := 0
-	for _, f := range faults {
-		for _, l := range [...]faultyLink{{mkad, false}, {wpa, false}, {wpa, true}} {
-			order++
-			row := Row{Table: "faults", Order: order}
+	for i, f := range faults {
+		for j, l := range faultyLinks {
+			row := Row{Table: "faults", Order: len(faultyLinks)*i + j + 1}
 			if f.lasts >= time.Minute && !*long {
 				continue
 			}
@@ -169,11 +169,47 @@ func TestGuestFaults(t *testing.T) {
 	}
 }
 
+// Clause: 802.1X-2020 9.4; design decision 6: timers are none of the wall clock's business. It is the machine's, so nothing
+// runs beside this: wpa_supplicant has its peers expire by it.
+func TestGuestClockSteps(t *testing.T) {
+	for i, f := range []fault{
+		{name: "clock set an hour ahead, for 10 s", lasts: 10 * time.Second, cause: clockSet(time.Hour)},
+		{name: "clock set an hour back, for 10 s", lasts: 10 * time.Second, cause: clockSet(-time.Hour)},
+	} {
+		for j, l := range faultyLinks {
+			f.kept, f.keepsMI = l.peer == mkad, l.peer == mkad
+			if f.kept {
+				f.noticed = control.Secured
+			}
+			t.Run(f.name+"/"+l.name(), func(t *testing.T) {
+				Row{Table: "faults", Order: len(faultyLinks)*(len(faults)+i) + j + 1}.leave(t, f.befall(t, l)...)
+			})
+			f.noticed = ""
+		}
+	}
+}
+
+// clockSet sets the machine's clock, and then back.
+func clockSet(by time.Duration) func(*group, *path) func() {
+	set := func(g *group, by time.Duration) {
+		var now unix.Timespec
+		must(g.t, unix.ClockGettime(unix.CLOCK_REALTIME, &now))
+		then := unix.NsecToTimespec(now.Nano() + int64(by))
+		must(g.t, unix.ClockSettime(unix.CLOCK_REALTIME, &then))
+	}
+	return func(g *group, _ *path) func() {
+		set(g, by)
+		return func() { set(g, -by) }
+	}
+}
+
 // A faultyLink is what a fault befalls: mkad and a peer, which of two mkads is not key server.
 type faultyLink struct {
 	peer   string
 	serves bool // the peer is key server
 }
+
+var faultyLinks = [...]faultyLink{{mkad, false}, {wpa, false}, {wpa, true}}
 
 func (l faultyLink) name() string {
 	if l.serves {
