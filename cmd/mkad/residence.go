@@ -18,9 +18,9 @@ const (
 	// heapGrowth is how much the heap may grow before it is collected, in percent of what is in use; 100 would let four
 	// megabytes of garbage gather first, many times what is in use. Frames cost no garbage, and MKA little.
 	heapGrowth = 25
-	// relievePeriod is so short that an idle process seldom comes to a collection by itself: the runtime makes one for a megabyte
-	// of garbage or after two minutes, and each has a megabyte of the program be read.
-	relievePeriod = 80 * time.Second
+	// relievePeriod is the distance of times at which pages of the program are given back. The runtime collects garbage every two
+	// minutes, which has a megabyte of the program be read; to collect more often costs more than it saves.
+	relievePeriod = 125 * time.Second
 )
 
 // hugePages has a text like "[always] madvise never".
@@ -77,18 +77,19 @@ func program(maps, file string) (found []mapping) {
 }
 
 // lightenMemory keeps the memory of the process small: garbage is collected early, and after settleTime what
-// only the start has touched is given back; then again every relievePeriod.
+// only the start has touched is given back; then pages of the program again every relievePeriod.
 func lightenMemory(log *slog.Logger) {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(heapGrowth)
 	}
-	time.AfterFunc(settleTime, func() { relieve(log) })
+	time.AfterFunc(settleTime, func() {
+		debug.FreeOSMemory() // first, for a collection touches a megabyte of the program
+		relieve(log)
+	})
 }
 
-// relieve gives back what is not needed now: garbage, and of the program what has not been touched since the last time, whose
-// pages the kernel reads again from its file when they are needed. A collection touches a megabyte of it, so it comes first.
+// relieve gives back of the program what is not needed now; the kernel reads its pages again from its file when they are.
 func relieve(log *slog.Logger) {
-	debug.FreeOSMemory()
 	if err := letGo(); err != nil {
 		log.Debug("memory of the program is kept", "error", err)
 		return
