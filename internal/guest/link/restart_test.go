@@ -1,9 +1,11 @@
 package link
 
 import (
+	"bytes"
 	"flag"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -84,6 +86,40 @@ func TestGuestRestartsBesideSupplicantLoseNothing(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Clause: none; design decision 3: an upgrade is another program under the same name, put there while the old one runs, and
+// then a restart.
+func TestGuestUpgradeUnderTrafficLosesNothing(t *testing.T) {
+	programs := t.TempDir()
+	install := func(version string) {
+		t.Helper()
+		for _, name := range []string{"mkad", "mkactl"} {
+			path, err := exec.LookPath(name)
+			must(t, err)
+			program, err := os.ReadFile(path)
+			must(t, err)
+			fresh := filepath.Join(programs, name+".new")
+			must(t, os.WriteFile(fresh, append(program, version...), 0o755)) // what follows the sections is nobody's
+			must(t, os.Rename(fresh, filepath.Join(programs, name)))
+		}
+	}
+	install("version 1")
+	l := newLinkOf(t, programs, "", "")
+	must(t, l.Secure(t.Context()))
+	there, back := startSenders(t, l.West, l.East), startSenders(t, l.East, l.West)
+	for i, h := range l.Hosts() {
+		install(fmt.Sprint("version ", i+2))
+		pass(restartTime) // with its program gone from the disk
+		restart(t, h, 2*i)
+		running, err := os.ReadFile(fmt.Sprintf("/proc/%d/exe", h.Daemon().PID()))
+		must(t, err)
+		if !bytes.HasSuffix(running, fmt.Append(nil, "version ", i+2)) {
+			t.Errorf("%s does not run what was installed", h.Name)
+		}
+	}
+	losesNothing(t, there)
+	losesNothing(t, back)
 }
 
 // Clause: none; what a NIC protects goes on too.
