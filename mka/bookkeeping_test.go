@@ -27,6 +27,7 @@ func withSAK(t *testing.T, y *key) []byte {
 func isWiped(octets []byte) bool { return bytes.Equal(octets, make([]byte, len(octets))) }
 
 // Clause: none; design: keys are wiped when dropped, but not before the Ops that carry them are obeyed
+// Requirement: R121
 func TestSAKsThatAreDroppedAreWipedAtTheNextCall(t *testing.T) {
 	w := newCPWorld().in(cpTransmitting)
 	w.newSAK()
@@ -51,6 +52,7 @@ func TestSAKsThatAreDroppedAreWipedAtTheNextCall(t *testing.T) {
 }
 
 // Clause: none; design: the same for a SAK that another replaces before CP has come to it
+// Requirement: R121
 func TestSAKThatIsReplacedBeforeItsUseIsWiped(t *testing.T) {
 	w := newCPWorld()
 	first := cpKey(1, 0)
@@ -293,6 +295,7 @@ func fullMKPDU(t *testing.T, peers int) *eapol.MKPDU {
 }
 
 // Clause: none; the names are those of the log, and a kind that is none has no other's
+// Requirement: R120
 func TestEventKindsHaveNames(t *testing.T) {
 	for k := range NumEvents + 2 {
 		named := EventKind(k).String() != ""
@@ -390,6 +393,7 @@ func TestRolesAndPoliciesHaveTheNamesOfTheConfiguration(t *testing.T) {
 }
 
 // Clause: none; design: a driver that misuses the machine is told, and has changed nothing
+// Requirement: R122
 func TestInputOfNoKindIsAnError(t *testing.T) {
 	w := newCPWorld()
 	w.linkUp = false
@@ -577,6 +581,7 @@ func TestReportsOfTheSecYAreUsedUp(t *testing.T) {
 }
 
 // Clause: none; design: keys are wiped when dropped
+// Requirement: R121
 func TestKeysOfARemovedParticipantAreWiped(t *testing.T) {
 	cak, err := keyderive.NewCAK(bytes.Repeat([]byte{1, 2}, 8))
 	if err != nil {
@@ -605,6 +610,7 @@ func TestKeysOfARemovedParticipantAreWiped(t *testing.T) {
 }
 
 // Clause: none; design: an Output that is used again holds no key of before
+// Requirement: R121
 func TestResetForgetsTheKeysOfOps(t *testing.T) {
 	sak, err := keyderive.NewSAK(make([]byte, 16))
 	if err != nil {
@@ -713,7 +719,7 @@ func TestSampleIsKeptAtTheLeastDistance(t *testing.T) {
 }
 
 // Clause: 802.1X-2020 9.8; design: a SAK that is distributed to a port that does not follow is wiped like all others
-// Requirement: R77
+// Requirement: R77, R121
 func TestSAKThatIsNotTakenIsWiped(t *testing.T) {
 	k, err := New(Config{SCI: cpOwnSCI, Settings: Settings{KeyServerPriority: 16}, Capability: secy.CapabilityOffsets, CipherSuites: []secy.CipherSuite{secy.GCMAES128},
 		Rand: bytes.NewReader(make([]byte, 1<<10))})

@@ -365,6 +365,7 @@ func TestWhatEightFormerPeersSaidIsAReplay(t *testing.T) {
 }
 
 // Clause: 802.1X-2020 9.4.6: a live peer whose MKPDUs were lost may have missed ours too: it is told at once
+// Requirement: R123
 func TestPeerOfWhichMKPDUsWereLostIsAnsweredAtOnce(t *testing.T) {
 	w, m, p := serving(t)
 	w.Run(mka.LifeTime)

@@ -228,6 +228,7 @@ func TestParticipantThatIsAddedAgainIsANewMember(t *testing.T) {
 }
 
 // Clause: 802.1X-2020 9.14
+// Requirement: R122
 func TestParticipantsThatCannotBeAreRefused(t *testing.T) {
 	w := newWorld(t)
 	m := w.kay(1)
@@ -258,6 +259,7 @@ func TestParticipantsThatCannotBeAreRefused(t *testing.T) {
 }
 
 // Clause: none; a KaY that cannot work is refused when it is made.
+// Requirement: R122
 func TestConfigThatCannotBeIsRefused(t *testing.T) {
 	for name, spoil := range map[string]func(*mka.Config){
 		"no SCI":               func(c *mka.Config) { c.SCI = 0 },

@@ -329,6 +329,7 @@ func TestOldSAKServesUntilTheOtherKeyServersComes(t *testing.T) {
 }
 
 // Clause: none; design: what is asked of a participant that is not there is an error
+// Requirement: R122
 func TestChangeOfAParticipantThatIsNotThereIsAnError(t *testing.T) {
 	m := newWorld(t).kay(1)
 	if err := m.Step(begins()); err != mka.ErrNoParticipant {
@@ -347,7 +348,7 @@ func whys(m *mkatest.Member) (all []string) {
 }
 
 // Clause: none; design: a fallback key is never used silently: each change of the key is told with its reason
-// Requirement: R102
+// Requirement: R102, R120
 func TestEachChangeOfThePrincipalIsToldWithItsReason(t *testing.T) {
 	w := newWorld(t)
 	m, p := w.kay(1), w.peer(2)

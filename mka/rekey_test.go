@@ -24,7 +24,7 @@ func TestRekeyRequestMakesOneSAK(t *testing.T) {
 }
 
 // Clause: 802.1X-2020 9.8
-// Requirement: R70
+// Requirement: R70, R122
 func TestRekeyRequestToAnyoneElseIsAnError(t *testing.T) {
 	w, members := group(t, 2)
 	lonely := w.kay(9)

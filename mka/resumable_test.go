@@ -90,7 +90,7 @@ func other(t *testing.T, edit ...func(*mka.Config)) *mka.KaY {
 }
 
 // Clause: 802.1X-2020 9.4.2; a KaY at work goes on as who it is
-// Requirement: R37, R116
+// Requirement: R37, R116, R122
 func TestKaYAtWorkIsNotResumed(t *testing.T) {
 	w, m, _ := following(t, secy.GCMAES128)
 	s := m.Kept()

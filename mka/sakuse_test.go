@@ -295,6 +295,7 @@ func TestPlainTxAndPlainRxFollowTheControlledPort(t *testing.T) {
 }
 
 // Clause: none; design: while two keys are received, the status document tells the receive SAs of the one that is new
+// Requirement: R119
 func TestStatusTellsTheReceiveSAsOfOneKeyOfTwo(t *testing.T) {
 	w, m, _ := serving(t)
 	m.MustStep(mka.RekeyRequested{})
@@ -318,6 +319,7 @@ func TestStatusTellsTheReceiveSAsOfOneKeyOfTwo(t *testing.T) {
 }
 
 // Clause: none; design: the status document tells the receive SAs of the key in service
+// Requirement: R119
 func TestStatusTellsTheReceiveSAsOfTheKeyInService(t *testing.T) {
 	_, m, p := serving(t)
 	s := m.Status()
@@ -404,6 +406,7 @@ func TestXPNSetGoesWithAnXPNKeyOnly(t *testing.T) {
 }
 
 // Clause: none; design: the status document shows all that a person asks for
+// Requirement: R119
 func TestStatusIsThatOfThePort(t *testing.T) {
 	w, m, p := serving(t, suites(secy.GCMAES128), offset(secy.Offset30))
 	w.Run(mka.LifeTime)

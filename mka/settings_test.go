@@ -162,7 +162,7 @@ func TestMKPDUsFollowTheSettingsAtOnce(t *testing.T) {
 }
 
 // Clause: none; settings that cannot be change nothing
-// Requirement: R118
+// Requirement: R118, R122
 func TestSettingsThatCannotBeAreRefused(t *testing.T) {
 	w, m, p := serving(t)
 	w.Run(mka.LifeTime)
