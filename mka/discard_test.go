@@ -288,6 +288,31 @@ func TestPeersFollowTheMTU(t *testing.T) {
 	}
 }
 
+// Clause: 802.1X-2020 9.4.3; of live peers that do not fit any more those go that came last
+// Requirement: R117
+func TestMTUThatFallsCostsTheLivePeersThatCameLast(t *testing.T) {
+	w := newWorld(t)
+	m := w.kay(1)
+	var came []secy.SCI
+	for n := range 3 {
+		p := w.peer(4 - n)
+		p.Tell(m, listing(m.MI(), mnOf(m)))
+		came = append(came, p.SCI)
+	}
+	for mtu := 1400; mtu >= 272; mtu -= 8 { // at last there is room for one
+		m.MustStep(mka.MTUChanged{MTU: mtu})
+		peers := m.Status().Participants[0].Peers
+		for i, q := range peers {
+			if q.SCI != came[i] {
+				t.Fatalf("MTU %d: peer %d of %d is %s, want %s", mtu, i, len(peers), q.SCI, came[i])
+			}
+		}
+	}
+	if n := len(m.Status().Participants[0].Peers); n != 1 {
+		t.Errorf("%d peers at last, want 1", n)
+	}
+}
+
 // full is a KaY that has as many peers as it may have, all live or all potential, of which the first was heard first.
 func full(t *testing.T, live bool) (w *world, m *mkatest.Member, first *mkatest.Peer) {
 	w = newWorld(t)

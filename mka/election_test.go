@@ -162,3 +162,18 @@ func TestFollowerWhoseKeyServerStepsBackMakesASAK(t *testing.T) {
 	w.until("it makes a SAK", mka.HelloTime, func() bool { return m.Count(mka.EventSAKGenerated) == 1 })
 	w.until("both use it", mka.LifeTime, func() bool { return m.SecY.Tx == p.Key.KI.KeyID() && p.Key.KI.MI == m.MI() })
 }
+
+// Clause: 802.1X-2020 9.5; SCI 0 is nobody's
+// Requirement: R54
+func TestMemberWithoutAnSCIIsNotElectedAndDisplacesNobody(t *testing.T) {
+	w := newWorld(t)
+	m, p, q := w.kay(3), w.peer(1), w.peer(2)
+	p.Priority = 5
+	q.SCI, q.Priority = 0, 0
+	p.Talk()
+	q.Talk()
+	w.until("both are live", mka.HelloTime, func() bool { return isLive(m, p.SCI) && isLive(m, 0) })
+	if serverOf(m) != p.SCI {
+		t.Errorf("the key server is %s, want %s", serverOf(m), p.SCI)
+	}
+}

@@ -68,3 +68,28 @@ func TestMembersThatHearEachOtherOnlyAfterASAKGetAnother(t *testing.T) {
 		})
 	}
 }
+
+// Clause: 802.1X-2020 9.8; a member that was there before has not heard a newcomer until it says so
+// Requirement: R66
+func TestMemberThatHearsANewcomerOnlyAfterTheSAKGetsAnother(t *testing.T) {
+	w := newWorld(t)
+	m, p, q := w.kay(1), w.peer(2), w.peer(3)
+	apart := true
+	w.Lose = func(from, to mkatest.Station, _ []byte) bool { return apart && from == q && to == p }
+	p.Version, q.Version = 1, 1
+	if !p.Follow(m) {
+		t.Fatal("not secured")
+	}
+	w.Run(2 * mka.LifeTime)
+	p.Hush() // it says nothing between the newcomer's coming and the SAK that is made for it
+	q.Talk()
+	made := m.Count(mka.EventSAKGenerated)
+	w.until("there is a SAK for the newcomer", mka.HelloTime, func() bool { return m.Count(mka.EventSAKGenerated) > made })
+	p.Talk()
+	w.Run(mka.LifeTime)
+	made, apart = m.Count(mka.EventSAKGenerated), false
+	w.Run(2 * mka.LifeTime)
+	if got := m.Count(mka.EventSAKGenerated) - made; got != 1 {
+		t.Errorf("%d SAKs since it hears the newcomer, want 1", got)
+	}
+}

@@ -400,3 +400,18 @@ func TestFirstMessageNumberProlongsALife(t *testing.T) {
 		t.Errorf("known %t, live %t", known, isLive(m, p.SCI))
 	}
 }
+
+// Clause: 802.1X-2020 9.4.6: also one whose second MKPDU was lost
+// Requirement: R123
+func TestPeerWhoseSecondMKPDUWasLostIsAnsweredAtOnce(t *testing.T) {
+	w, m, p := alone(t)
+	w.Run(mka.LifeTime) // the first hellos are close together
+	p.Tell(m)
+	w.Run(2 * mka.MinGap)
+	p.MN++
+	before := m.Frames
+	p.Tell(m)
+	if w.Run(mka.MinGap); m.Frames != before+1 {
+		t.Errorf("%d MKPDUs, want 1", m.Frames-before)
+	}
+}

@@ -84,7 +84,8 @@ func TestFollowerDoesNotGoBackForASAKThatWasOvertaken(t *testing.T) {
 	late := p.Next()
 	next.Generate(secy.GCMAES128, secy.Offset0)
 	next.Key.AN = 2
-	next.Say()
+	next.Tell(m)
+	at := w.Now
 	w.Run(100 * time.Millisecond)
 	wantPrincipal(t, ckn2, m)
 	p.Send(late)
@@ -93,10 +94,89 @@ func TestFollowerDoesNotGoBackForASAKThatWasOvertaken(t *testing.T) {
 	if m.SecY.Tx != next.Key.KI.KeyID() {
 		t.Errorf("it transmits with %s, not with the SAK of the key server's next key", m.SecY.Tx)
 	}
-	w.Run(500 * time.Millisecond) // what comes then has not been overtaken
-	p.Say()
-	w.Run(100 * time.Millisecond)
+	w.Run(at.Add(500*time.Millisecond - 1).Sub(w.Now))
+	p.Tell(m)
+	wantPrincipal(t, ckn2, m)
+	w.Run(1)
+	p.Tell(m) // what comes then has not been overtaken
 	wantPrincipal(t, ckn, m)
+}
+
+// Clause: 802.1X-2020 9.3.2; of two CAs of one key server that one counts in which it goes on distributing its SAK
+// Requirement: R100, R101
+func TestFollowerGoesBackForTheSAKInServiceThatItsKeyServerStillDistributes(t *testing.T) {
+	w, m, p := following(t, secy.GCMAES128)
+	next, better := w.AddPeer(1, ckn2, cak2()), w.AddPeer(0, ckn2, cak2()) // the first is the same station as p
+	m.MustStep(second(false))
+	next.Priority, better.Priority = 1, 0
+	next.Talk()
+	better.Talk()
+	w.Run(mka.HelloTime)
+	wantPrincipal(t, ckn2, m) // it has a better key server, which makes no SAK
+	better.Hush()
+	w.until("that is lost", 2*mka.LifeTime, func() bool { return m.Count(mka.EventPeerLost) == 1 })
+	wantPrincipal(t, ckn2, m)
+	if !p.Offer.Present {
+		t.Fatal("the SAK is not distributed any more")
+	}
+	p.Tell(m)
+	wantPrincipal(t, ckn, m)
+	if m.SecY.Tx != p.Key.KI.KeyID() {
+		t.Errorf("it transmits with %s", m.SecY.Tx)
+	}
+}
+
+// Clause: 802.1X-2020 9.8; what was distributed before another participant was principal, or none, has gone from our SecY
+// Requirement: R66, R100
+func TestParticipantThatIsPrincipalAgainDoesNotDistributeItsFormerSAK(t *testing.T) {
+	w := newWorld(t)
+	m, p, q := w.kay(1), w.peer(2), w.peer(3)
+	p.Takes = func(secy.CipherSuite) bool { return false } // so that its SAK is still distributed
+	p.Talk()
+	w.until("a SAK is distributed", mka.HelloTime, func() bool { return p.Last().MKPDU != nil && p.Last().DistributedSAK.Present })
+	q.Say(listingNobody) // who is not live puts the next SAK off
+	w.Run(w.Delay)
+	m.MustStep(ends())
+	w.Run(100 * time.Millisecond)
+	m.MustStep(mka.ParticipantChanged{CKN: mkatest.CKN(ckn)})
+	mark := len(p.Received)
+	w.until("another SAK is distributed", 2*mka.LifeTime, func() bool { return m.Count(mka.EventSAKGenerated) > 1 && p.Last().DistributedSAK.Present })
+	for _, r := range p.Received[mark:] {
+		if r.DistributedSAK.Present && r.DistributedSAK.KN < 2 {
+			t.Fatalf("the SAK of KN %d is distributed %v later", r.DistributedSAK.KN, r.At.Sub(p.Received[mark].At))
+		}
+	}
+}
+
+// Clause: none; design: a fallback waits at the start for a primary, and for nothing else
+// Requirement: R102
+func TestFallbackServesAtOnceWhereNoPrimaryMayYetFindPeers(t *testing.T) {
+	for name, c := range map[string]struct {
+		keys  []mka.ParticipantAdded
+		waits bool
+	}{
+		"no primary":           {nil, false},
+		"a primary on standby": {[]mka.ParticipantAdded{{CKN: mkatest.CKN(ckn), CAK: cak(), Standby: true}}, false},
+		"a primary":            {[]mka.ParticipantAdded{{CKN: mkatest.CKN(ckn), CAK: cak()}}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			m, q := w.Add("kay 1", mkatest.Config(1)), w.AddPeer(2, ckn2, cak2())
+			for _, in := range c.keys {
+				m.MustStep(in)
+			}
+			addSecond(m, mka.Fallback)
+			m.MustStep(mka.LinkChanged{Up: true})
+			q.Talk()
+			live := func() bool { return m.Count(mka.EventPeerLive) > 0 }
+			w.until("its peer is live", mka.HelloTime, live)
+			at := w.Now
+			w.until("the fallback is principal", mka.HelloTime, func() bool { return principal(m) == ckn2 })
+			if waited := w.Now.Sub(at); (waited > 0) != c.waits || waited > mka.BoundedHelloTime {
+				t.Errorf("it has waited %v", waited)
+			}
+		})
+	}
 }
 
 // Clause: 802.1X-2020 9.3.2, 9.14: the key that begins takes over at its time, as an ordinary re-key

@@ -433,3 +433,64 @@ func TestKeyOfNoANIsNotMissed(t *testing.T) {
 		}
 	}
 }
+
+// Clause: 802.1X-2020 9.10.1; two keys at most are missed, however many an earlier process claims to have had
+// Requirement: R116
+func TestOfThreeLostKeysTwoAreMissed(t *testing.T) {
+	w, m, p := following(t, secy.GCMAES128)
+	w.Run(mka.HelloTime)
+	p.Hush()
+	w.resumed(m, false, func(s *mka.State) {
+		for range 2 {
+			y := s.Keys[0]
+			y.KI.KN += eapol.KN(len(s.Keys))
+			s.Keys = append(s.Keys, y)
+		}
+	})
+	w.Run(10 * time.Millisecond)
+	if u := p.Heard(m.SCI()).SAKUse; u.Latest.KI.KN != p.KN || u.Old.KI.KN != p.KN+1 {
+		t.Errorf("it misses %s and %s", u.Latest.KI, u.Old.KI)
+	}
+}
+
+// Clause: 802.1X-2020 9.3.2; the principal goes on as such, and no other in between
+// Requirement: R116
+func TestPrincipalIsResumedAsPrincipal(t *testing.T) {
+	_, members := pairWithFallback(t, 2)
+	m := members[1]
+	m.Kill()
+	events := len(m.Events)
+	fallback := mka.ParticipantAdded{CKN: mkatest.CKN(ckn2), CAK: cak2(), Role: mka.Fallback}
+	if err := m.Resume(true, theKey(), fallback); err != nil {
+		t.Fatal(err)
+	}
+	var told []string
+	for _, e := range m.Events[events:] {
+		if e.Kind == mka.EventPrincipal {
+			told = append(told, string(e.CKN.AppendTo(nil)))
+		}
+	}
+	if !slices.Equal(told, []string{ckn}) {
+		t.Errorf("principals since the restart are %q, want %q", told, ckn)
+	}
+	wantPrincipal(t, ckn, members...)
+}
+
+// Clause: 802.1X-2020 9.3.2; a restart does not shorten the time that others have to become live in the successor
+// Requirement: R101, R116
+func TestRestartDoesNotShortenTheWaitOfASuccessor(t *testing.T) {
+	w, members := group(t, 2)
+	for _, m := range members {
+		m.MustStep(second(false))
+	}
+	w.Run(mka.LifeTime / 2)
+	server := members[0]
+	server.Kill()
+	if err := server.Resume(true, theKey(), second(false)); err != nil {
+		t.Fatal(err)
+	}
+	w.Run(mka.LifeTime/2 - time.Second)
+	wantPrincipal(t, ckn, members...)
+	w.Run(2 * time.Second)
+	wantPrincipal(t, ckn2, members...)
+}

@@ -440,3 +440,21 @@ func TestStatusIsThatOfThePort(t *testing.T) {
 		t.Errorf("with the link down %+v", s)
 	}
 }
+
+// Clause: 802.1AE-2018 10.7.11; a member of the SAK whom we have not heard has no receive SA, and none is told
+// Requirement: R119
+func TestStatusTellsNoReceiveSAOfAMemberThatWasNotHeard(t *testing.T) {
+	w := newWorld(t)
+	m, p, q := w.kay(3), w.peer(1), w.peer(2)
+	w.Lose = func(from, to mkatest.Station, _ []byte) bool { return from == q && to == m }
+	p.Priority = 0
+	p.Talk()
+	q.Talk()
+	w.Run(time.Second)
+	if !p.Serve(m, secy.GCMAES128) {
+		t.Fatal("not secured")
+	}
+	if s := m.Status(); len(s.Rx) != 1 || s.Rx[0].SCI != p.SCI {
+		t.Errorf("receive SAs %+v, want that of %s alone", s.Rx, p.SCI)
+	}
+}

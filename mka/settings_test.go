@@ -213,3 +213,32 @@ func TestSettingsThatTheSecYRefusesAreGivenAgain(t *testing.T) {
 		t.Errorf("and %d times more", n)
 	}
 }
+
+// Clause: 802.1X-2020 9.5: who asks for a worse priority gives way at once, whether or not anybody answers
+// Requirement: R54, R118
+func TestPriorityThatChangesCountsBeforeAnybodyAnswers(t *testing.T) {
+	_, m, p := serving(t)
+	p.Hush()
+	changed(t, m, func(s *mka.Settings) { s.KeyServerPriority = p.Priority + 1 })
+	if serverOf(m) != p.SCI || m.Status().KeyServer {
+		t.Errorf("the key server is %s, want %s", serverOf(m), p.SCI)
+	}
+}
+
+// Clause: 802.1X-2020 9.5, Table 9-2: what is asked about is who is elected by the settings to come, not by those of now
+// Requirement: R56, R118
+func TestWhoWouldBeElectedDependsOnWhetherPriority255MayBe(t *testing.T) {
+	w := newWorld(t)
+	m, p := w.kay(1), w.peer(2)
+	p.Priority = 255
+	if !p.Follow(m) {
+		t.Fatal("not secured")
+	}
+	for elected, other := range map[bool]bool{true: false, false: true} { // we have the lower SCI
+		s := mkatest.Config(1).Settings
+		s.KeyServerPriority, s.ElectLast = 255, elected
+		if got := m.KaY.ElectsOther(s); got != other {
+			t.Errorf("where 255 may be elected (%t), another is: %t, want %t", elected, got, other)
+		}
+	}
+}

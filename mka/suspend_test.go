@@ -250,3 +250,32 @@ func TestLinkThatGoesDownEndsTheSuspension(t *testing.T) {
 		t.Error("suspended still")
 	}
 }
+
+// Clause: 802.1X-2020 9.18: what the key server says last counts: it needs longer, or not so long
+// Requirement: R115
+func TestSuspensionLastsAsLongAsTheKeyServerSaidLast(t *testing.T) {
+	for _, seconds := range []uint8{100, 10} {
+		w, m, p := suspendedBy(t, 30)
+		w.Run(5 * time.Second)
+		p.Say(suspends(seconds))
+		w.Run(w.Delay)
+		if got, want := suspended(m), time.Duration(seconds)*time.Second; got > want || got < want-time.Second {
+			t.Errorf("%v are left of %v", got, want)
+		}
+	}
+}
+
+// Clause: 802.1X-2020 9.18: a key server requests nothing, whatever it has said as another member
+// Requirement: R115, R119
+func TestRequestOfASuspensionEndsWhenItsMemberIsElected(t *testing.T) {
+	_, m, p := serving(t)
+	p.Tell(m, suspends(60))
+	if q, _ := peerOf(m, p.SCI); q.SuspendFor != time.Minute {
+		t.Fatalf("it asks for %v", q.SuspendFor)
+	}
+	p.Priority = 0
+	p.Tell(m)
+	if q, _ := peerOf(m, p.SCI); serverOf(m) != p.SCI || q.SuspendFor != 0 {
+		t.Errorf("the key server %s asks for %v", serverOf(m), q.SuspendFor)
+	}
+}
