@@ -323,6 +323,7 @@ func await(t *testing.T, l *lines) string {
 }
 
 // Clause: 802.1X-2020 9.8
+// Requirement: R70
 func TestRekeyIsTheKeyServers(t *testing.T) {
 	t.Parallel()
 	l := newLink(t, released, "", "")

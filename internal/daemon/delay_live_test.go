@@ -10,6 +10,7 @@ import (
 
 // Clause: 802.1X-2020 9.10, 802.1AE-2018 10.7.14: a frame that somebody holds back for more than the bound is refused, and
 // no other is. Without delay protection the replay window lets it pass.
+// Requirement: R86
 func TestFramesHeldBackBeyondTheBoundAreRefused(t *testing.T) {
 	const rate = 40 // frames a second: so few that one that is late by seconds is in the replay window
 	for _, c := range []struct {

@@ -53,6 +53,7 @@ func crossUntil(t *testing.T, l *mkadlab.Link, clock daemontest.Clock, end time.
 
 // Clause: 802.1X-2020 9.3.2, 9.14; design: five keys follow each other without a frame lost, and after the last nothing
 // passes. In make soak, which takes its time, the same time with one key is beside it.
+// Requirement: R101
 func TestChainOfFiveKeysLosesNothingAndEndsForGood(t *testing.T) {
 	t.Run("five keys", func(t *testing.T) {
 		t.Parallel()
@@ -145,6 +146,7 @@ func inUse(t *testing.T, l *mkadlab.Link, ckn string) {
 
 // Clause: none; design: a fallback key takes over when the primary is broken on one side, by an edit of the file that is
 // noticed by itself, and hands back; nothing is lost, and everybody is told.
+// Requirement: R102
 func TestFallbackTakesOverAndHandsBackWithoutLoss(t *testing.T) {
 	for _, side := range []string{"key server", "follower"} {
 		t.Run(side, func(t *testing.T) {

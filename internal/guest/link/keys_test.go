@@ -69,7 +69,7 @@ func TestGuestChainOfFiveKeysLosesNothingAndEndsForGood(t *testing.T) {
 
 // Clause: none; design: the fallback key takes over from a primary that is broken on one side, and hands back, without a
 // frame lost on the kernel's SecY.
-// Requirement: R101
+// Requirement: R101, R102
 func TestGuestFallbackTakesOverAndHandsBackWithoutLoss(t *testing.T) {
 	l := newLink(t, "", "")
 	file := func(broken bool) []byte {
