@@ -424,3 +424,15 @@ func TestSAKInAnMKPDUThatProvesNothingIsTakenFromALivePeer(t *testing.T) {
 		t.Errorf("its latest key is %s, want %s", got, p.Key.KI)
 	}
 }
+
+// Clause: 802.1X-2020 9.8, 802.1AE-2018 14.4: nor is one taken that we have made ourselves and another distributes
+// Requirement: R77
+func TestSAKThatWeMadeIsRefusedFromTheNextKeyServer(t *testing.T) {
+	w, m, p := serving(t, suites(secy.GCMAES128))
+	made := distributed(p)[0].DistributedSAK
+	w.Run(mka.LifeTime)
+	p.Priority = 0
+	wantDiscard(t, m, eapol.DiscardSAKReuse, func() {
+		p.Tell(m, func(u *eapol.MKPDU) { u.DistributedSAK = made })
+	})
+}

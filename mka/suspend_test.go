@@ -279,3 +279,28 @@ func TestRequestOfASuspensionEndsWhenItsMemberIsElected(t *testing.T) {
 		t.Errorf("the key server %s asks for %v", serverOf(m), q.SuspendFor)
 	}
 }
+
+// Clause: 802.1X-2020 9.5, 9.18: nor does who is told to be preferred take over before the end
+// Requirement: R115, R118
+func TestPriorityThatChangesWaitsForTheEndOfTheSuspension(t *testing.T) {
+	w, m, p := following(t, secy.GCMAESXPN128)
+	w.Run(mka.LifeTime)
+	p.Priority = 5
+	p.Say(suspends(30))
+	w.until("suspended", time.Second, func() bool { return suspended(m) > 0 })
+	p.Hush()
+	better := mkatest.Config(1).Settings
+	better.KeyServerPriority = 0
+	if m.KaY.ElectsOther(better) {
+		t.Error("it says that another would be elected")
+	}
+	m.MustStep(mka.SettingsChanged{Settings: better})
+	w.Run(29 * time.Second)
+	if serverOf(m) != p.SCI {
+		t.Fatalf("elected %s while MKA is suspended", serverOf(m))
+	}
+	w.Run(2 * time.Second)
+	if serverOf(m) != m.SCI() {
+		t.Errorf("elected %s afterwards, want %s", serverOf(m), m.SCI())
+	}
+}
