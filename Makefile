@@ -1,7 +1,7 @@
 # Each target does its own set-up: on a fresh Debian machine with Go, any of them is the first command.
 # As root, or as anybody in a user namespace.
 
-.PHONY: build demo test test-guest check check-tools sim bench interop bench-interop fuzz mutate soak conformance test-packages deb rpm dist
+.PHONY: build demo test test-guest test-arm check check-tools sim bench interop bench-interop fuzz mutate soak conformance test-packages deb rpm dist
 
 STATICCHECK = go run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 DEMO =          # more flags of the demonstration: make demo DEMO="-pcap wire.pcapng -keys ."
@@ -11,6 +11,10 @@ export REKEYS = 1000# of each kind on each SecY, in make soak
 LOADED = LossyReorderingWire|OverloadedSecY
 # Live tests of half a minute and more, and worlds by the hundred under the race detector, which make check leaves to make test.
 LONG = TestGroupIsConnectedAfterTrouble|TestSettingsChangeWithoutALapse|TestReloadCosts|TestReloadOfAMistake|TestEveryCombination|TestChainOf|TestRekeysOf|TestFramesHeld|TestFallbackTakes
+# Tests of whole worlds, which an emulated processor has no time for.
+WORLDS = TenThousand|TestGroup|TestSettingsChange|TestRestart|TestOneSeed|TestThreeThat|Implementation|AnyOneBit|AnyLength
+PURE = ./keyderive ./eapol ./secy ./offload ./mka/... ./internal/config ./internal/control ./internal/explain ./internal/decode \
+	./internal/foreign ./internal/metrics ./cmd/mkactl
 SEEDS = 10000   # small worlds that make sim plays
 FOR = 1m        # for each target, in make fuzz
 SEED = 1        # of the choice of mutants, in make mutate
@@ -53,8 +57,14 @@ test: build
 
 # Every guest test on every guest kernel; at most 45 minutes.
 test-guest: build
-	.ci/setup guest modules
+	.ci/setup guest modules arm
 	.ci/guest all
+	$(MAKE) test-arm
+
+# What needs no kernel of its own on a 32-bit ARM, emulated; two minutes.
+test-arm:
+	.ci/setup arm
+	CGO_ENABLED=0 GOARCH=arm GOARM=7 go test -count=1 -skip '$(WORLDS)' -exec qemu-arm-static $(PURE)
 
 # The quick one for the desk; at most 5 minutes.
 check:
