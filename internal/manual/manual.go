@@ -115,7 +115,7 @@ func (m *mdoc) prose(texts ...string) {
 		return
 	}
 	for at, paragraph := range strings.Split(texts[i], "\n\n") {
-		if at > 0 {
+		if at > 0 && !strings.HasPrefix(paragraph, "  ") { // a display has a space before it
 			m.macro("Pp")
 		}
 		m.paragraph(strings.Split(paragraph, "\n"))
