@@ -127,7 +127,7 @@ func hangs(who int) func(*group, *path) func() {
 }
 
 var faults = []fault{
-	{name: "link down for 1 s", lasts: time.Second, cause: plugged, noticed: control.Down},
+	{name: "link down for 1 s", lasts: time.Second, cause: plugged}, // the kernel tells of carriers at most once a second
 	{name: "link down for 7 s", lasts: 7 * time.Second, cause: plugged, noticed: control.Down},
 	{name: "link down for 60 s", lasts: time.Minute, cause: plugged, noticed: control.Down},
 	{name: "ten flaps in ten seconds", lasts: 9500 * time.Millisecond, cause: flaps, breaks: map[string]int{mkad: 9}},
