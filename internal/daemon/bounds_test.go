@@ -22,6 +22,7 @@ func newBesieged() *besieged {
 	b := &besieged{now: mka.Time(time.Hour)}
 	b.port.d = &Daemon{opts: Options{Now: func() mka.Time { return b.now }, Clock: wallClock{}}}
 	b.port.log = slog.New(slog.NewTextHandler(&b.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	b.port.file = newStateFile("", "eth1", b.port.log)
 	return b
 }
 
