@@ -25,6 +25,7 @@ type peer struct {
 	capability   secy.Capability
 	delayProtect bool
 	use          [2]keyUse // Latest, Old of its last SAK Use
+	silences     int       // MKPDUs in a row without one
 
 	announced  suiteSet      // the suites it announced; empty: none were
 	refused    suiteSet      // the suites whose SAKs it has left unreported
@@ -43,7 +44,27 @@ type keyUse struct {
 
 // lost reports whether the peer has said that it has the key no more, as one does that was restarted without its SecY: it
 // neither receives nor transmits with it, and none of its packet numbers is left.
-func (u keyUse) lost() bool { return !u.tx && !u.rx && u.pn >= 1<<32-1 }
+func (u keyUse) lost() bool { return !u.tx && !u.rx && u.pn >= lostPN }
+
+const lostPN secy.PN = 1<<32 - 1
+
+// silenceMax is how many MKPDUs in a row without SAK Use say that a peer that had a key has none: it reports one that it has
+// in each.
+const silenceMax = 3
+
+// forget takes note of an MKPDU without SAK Use. A peer may leave it out and stays live, but one that has reported keys and
+// does so no more has lost them, as a wpa_supplicant does whose clock was set: it takes us for dead, finds us again, and waits
+// for another SAK.
+func (q *peer) forget() {
+	if q.silences = min(q.silences+1, silenceMax); q.silences < silenceMax {
+		return
+	}
+	for i := range q.use {
+		if u := &q.use[i]; u.rx || u.tx {
+			*u = keyUse{ki: u.ki, pn: lostPN}
+		}
+	}
+}
 
 // uses reports what the peer does with the key, in whichever slot it names it: implementations disagree on when a key
 // moves from Latest to Old, and one stack repeats a key in both.

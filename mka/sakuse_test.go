@@ -2,6 +2,8 @@ package mka_test
 
 import (
 	"reflect"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -79,6 +81,33 @@ func TestLivePeerWithoutSAKUseStaysLive(t *testing.T) {
 	w.Run(time.Minute)
 	if !isLive(m, p.SCI) || m.Count(mka.EventPeerLost) != 0 || m.Count(mka.EventNewMI) != 2 {
 		t.Errorf("live %t, lost %d times, %d MIs", isLive(m, p.SCI), m.Count(mka.EventPeerLost), m.Count(mka.EventNewMI))
+	}
+}
+
+// Clause: 802.1X-2020 9.8, 9.10.1; a wpa_supplicant that has taken us for dead and finds us again has no key, and says nothing
+// of keys, until there is another SAK.
+// Requirement: R90
+func TestPeerThatReportsItsKeysNoMoreIsGivenAnother(t *testing.T) {
+	w, m, p := serving(t)
+	first := p.Key.KI
+	p.Use.Present = false
+	w.Run(2*mka.HelloTime - mka.HelloTime/2)
+	if p.Key.KI != first {
+		t.Fatal("another SAK after two MKPDUs")
+	}
+	w.Run(2 * mka.HelloTime)
+	if p.Key.KI == first {
+		t.Fatal("no other SAK")
+	}
+	if !slices.ContainsFunc(m.Events, func(e mkatest.Event) bool {
+		return e.Kind == mka.EventSAKGenerated && strings.Contains(e.Reason, "a member has lost the SAK")
+	}) {
+		t.Errorf("the reason is not told: %v", m.Events)
+	}
+	p.Use.Present = true
+	w.Run(mka.LifeTime)
+	if !m.KaY.Secured() || !isLive(m, p.SCI) || p.Last().SAKUse.Latest.KI != p.Key.KI || !p.Last().SAKUse.Latest.Tx {
+		t.Errorf("the new one is not in use: %+v", p.Last().SAKUse)
 	}
 }
 

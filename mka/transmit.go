@@ -287,8 +287,10 @@ func (p *participant) fillAnnouncement(m *eapol.MKPDU) {
 // noteUse keeps how a live peer uses the keys (9.10.1). A set that names keys we do not know is merely early, or late.
 func (p *participant) noteUse(q *peer, m *eapol.MKPDU, out *Output) {
 	if !m.SAKUse.Present {
+		q.forget()
 		return
 	}
+	q.silences = 0
 	q.delayProtect = m.SAKUse.DelayProtect
 	q.use[0] = p.useOf(&m.SAKUse.Latest, m.XPN.LatestHigh)
 	q.use[1] = p.useOf(&m.SAKUse.Old, m.XPN.OldHigh)
