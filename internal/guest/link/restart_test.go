@@ -92,17 +92,18 @@ func TestGuestRestartsBesideSupplicantLoseNothing(t *testing.T) {
 // then a restart.
 func TestGuestUpgradeUnderTrafficLosesNothing(t *testing.T) {
 	programs := t.TempDir()
+	mkad, err := exec.LookPath("mkad")
+	must(t, err)
+	mkactl, err := exec.LookPath("mkactl")
+	must(t, err)
+	must(t, os.Symlink(mkactl, filepath.Join(programs, "mkactl")))
+	program, err := os.ReadFile(mkad)
+	must(t, err)
 	install := func(version string) {
 		t.Helper()
-		for _, name := range []string{"mkad", "mkactl"} {
-			path, err := exec.LookPath(name)
-			must(t, err)
-			program, err := os.ReadFile(path)
-			must(t, err)
-			fresh := filepath.Join(programs, name+".new")
-			must(t, os.WriteFile(fresh, append(program, version...), 0o755)) // what follows the sections is nobody's
-			must(t, os.Rename(fresh, filepath.Join(programs, name)))
-		}
+		fresh := filepath.Join(programs, "mkad.new")
+		must(t, os.WriteFile(fresh, append(program, version...), 0o755)) // what follows the sections is nobody's
+		must(t, os.Rename(fresh, filepath.Join(programs, "mkad")))
 	}
 	install("version 1")
 	l := newLinkOf(t, programs, "", "")
