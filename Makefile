@@ -61,7 +61,7 @@ test-guest: build
 	.ci/guest all
 	$(MAKE) test-arm
 
-# What needs no kernel of its own on a 32-bit ARM, emulated; two minutes.
+# What needs no kernel of its own on a 32-bit ARM, emulated; a minute.
 test-arm:
 	.ci/setup arm
 	CGO_ENABLED=0 GOARCH=arm GOARM=7 go test -count=1 -skip '$(WORLDS)' -exec qemu-arm-static $(PURE)

@@ -30,11 +30,11 @@ const probeTime = time.Second
 func Listen(path string) (*net.UnixListener, error) {
 	unlock, err := lockDirectory(filepath.Dir(path))
 	if err != nil {
-		return nil, fmt.Errorf("make control socket %s: %w; name another path as control", path, err)
+		return nil, fmt.Errorf("make control socket %s: %w; set another control path", path, err)
 	}
 	defer unlock()
 	if err := clearStale(path); err != nil {
-		return nil, fmt.Errorf("make control socket %s: %w; name another path as control", path, err)
+		return nil, fmt.Errorf("make control socket %s: %w", path, err)
 	}
 	l, err := listenPrivate(path)
 	if err != nil {

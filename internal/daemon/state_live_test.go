@@ -85,5 +85,5 @@ func TestMissingRunDirectoryIsMade(t *testing.T) {
 	l.West.Daemon().Kill()
 	must(t, os.WriteFile(l.West.ConfigFile(), elsewhere(filepath.Join(dir, "mkad", "control.sock", "below")), 0o644))
 	must(t, l.West.ExecDaemon())
-	waitFor(t, "its end", func() bool { return strings.Contains(l.West.Log(), "not a directory; name another path as control") })
+	waitFor(t, "its end", func() bool { return strings.Contains(l.West.Log(), "not a directory; set another control path") })
 }

@@ -26,6 +26,7 @@ type Facts struct {
 	AES          bool               // the processor has instructions for AES
 	ClockKept    bool               // something keeps the clock right
 	Devices      []Device           // that could be lower devices, in the order of their names
+	Unlisted     error              // why the devices could not be listed
 }
 
 // Capabilities are those of whoever asks.
@@ -76,6 +77,9 @@ type Report struct {
 func Judge(f Facts) Report {
 	r := Report{Version: 1, Kernel: f.Kernel}
 	r.Findings = append(r.Findings, f.rights(), f.filter(), f.macsec(), f.userspace(), f.crypto(), f.clock())
+	if f.Unlisted != nil {
+		r.Findings = append(r.Findings, Finding{"devices", Missing, f.Unlisted.Error(), ""})
+	}
 	for _, d := range f.Devices {
 		r.Findings = append(r.Findings, d.judge())
 	}

@@ -43,7 +43,8 @@ func TestEachWantIsTold(t *testing.T) {
 			f.Devices[0].PHY, f.Devices[0].Offloads = "Microsemi GE VSC8584 SyncE", []string{"offload-phy"}
 		},
 			"device eth1", Good, "takes XPN suites and protects without XPN"},
-		"served by mkad": {func(f *Facts) { f.Devices[0].Server = "process 7 (mkad)" }, "device eth1", Good, "process 7 (mkad) serves it"},
+		"no list of devices": {func(f *Facts) { f.Unlisted, f.Devices = errors.New("no netlink"), nil }, "devices", Missing, "no netlink"},
+		"served by mkad":     {func(f *Facts) { f.Devices[0].Server = "process 7 (mkad)" }, "device eth1", Good, "process 7 (mkad) serves it"},
 		"hardware in use": {func(f *Facts) { f.Devices[0].Driver, f.Devices[0].Used = "netdevsim", "macsec0" }, "device eth1", Good,
 			"macsec0 is on it, so MACsec in hardware was not tried (it protects nothing"},
 	} {

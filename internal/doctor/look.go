@@ -30,9 +30,13 @@ func Look(names ...string) (Facts, error) {
 	if err := f.try(); err != nil {
 		f.Filter, f.MACsec = cmp.Or(f.Filter, err), cmp.Or(f.MACsec, err)
 	}
-	var err error
-	f.Devices, err = devices(names)
-	return f, err
+	f.Devices, f.Unlisted = devices(names)
+	for _, name := range names {
+		if f.Unlisted == nil && !slices.ContainsFunc(f.Devices, func(d Device) bool { return d.Name == name }) {
+			return f, fmt.Errorf("there is no device %s: see ip link", name)
+		}
+	}
+	return f, nil
 }
 
 var errNotTried = errors.New("it could not be tried")
@@ -75,11 +79,6 @@ func devices(names []string) (all []Device, err error) {
 		link := watcher.Link(l.Attrs().Name)
 		if len(names) > 0 && slices.Contains(names, link.Name) || len(names) == 0 && likely(link) {
 			all = append(all, examine(link, links))
-		}
-	}
-	for _, name := range names {
-		if !slices.ContainsFunc(all, func(d Device) bool { return d.Name == name }) {
-			return nil, fmt.Errorf("there is no device %s: see ip link", name)
 		}
 	}
 	slices.SortFunc(all, func(a, b Device) int { return strings.Compare(a.Name, b.Name) })

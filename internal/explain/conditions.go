@@ -375,7 +375,7 @@ func stateUnreadable(e *Evidence) (why, remedy string) {
 		return "", ""
 	}
 	return "what the mkad before has kept cannot be read, so the peers find this one anew, within Life Time: " + e.StateLost.Error(),
-		"give the state directory and its files to the user that mkad runs as, mode 0600"
+		"it mends itself; if it comes again, give the state directory (mode 0700) and its files (mode 0600) to the user that mkad runs as"
 }
 
 func handshake(e *Evidence) (why, remedy string) {
