@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -56,7 +57,7 @@ type Wire struct {
 	receiver receiver
 	device   string
 	ended    chan error
-	heard    sync.Map // of the EtherTypes seen so far
+	heard    sync.Map // EtherType to *atomic.Uint64: the frames so far
 	capture  Capture  // the receiving goroutine's until ended
 	octets   int      // in capture.Frames and beyond
 }
@@ -106,10 +107,10 @@ func (w *Wire) receive() error {
 }
 
 func (w *Wire) keep(frame []byte, at time.Time) {
-	if t := EtherTypeOf(frame); !w.Heard(t) {
-		w.heard.Store(t, true)
-	}
-	w.capture.types[EtherTypeOf(frame)]++
+	t := EtherTypeOf(frame)
+	n, _ := w.heard.LoadOrStore(t, new(atomic.Uint64))
+	n.(*atomic.Uint64).Add(1)
+	w.capture.types[t]++
 	if w.octets += len(frame); w.octets > maxCaptured {
 		w.capture.Unkept++
 		return
@@ -117,10 +118,13 @@ func (w *Wire) keep(frame []byte, at time.Time) {
 	w.capture.Frames = append(w.capture.Frames, Frame{At: at, Data: slices.Clone(frame)})
 }
 
-// Heard reports whether a frame of an EtherType has come so far. It may be called while the capture goes on.
-func (w *Wire) Heard(t EtherType) bool {
-	_, heard := w.heard.Load(t)
-	return heard
+// Heard is how many frames of an EtherType have come so far. It may be called while the capture goes on.
+func (w *Wire) Heard(t EtherType) uint64 {
+	n, heard := w.heard.Load(t)
+	if !heard {
+		return 0
+	}
+	return n.(*atomic.Uint64).Load()
 }
 
 // settleTime is how long Stop goes on listening: what was sent before it was called has arrived by then, even when the

@@ -161,7 +161,7 @@ func (l *lab) speaks(end int) error {
 	if err != nil {
 		return err
 	}
-	err = l.until("an MKPDU", func() (bool, error) { return wire.Heard(netlab.EtherTypeEAPOL), nil })
+	err = l.until("an MKPDU", func() (bool, error) { return wire.Heard(netlab.EtherTypeEAPOL) > 0, nil })
 	_, stopErr := wire.Stop()
 	return errors.Join(err, stopErr)
 }
