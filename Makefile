@@ -77,9 +77,11 @@ check:
 	go test -race -timeout 8m -skip '$(LONG)' -exec $(CURDIR)/.ci/asroot ./...
 	.ci/fuzz 10s
 
-# Fetches and builds what check needs beside Go.
+# Fetches and builds what check needs beside Go, and what it compiles: on a desk that is there from the check before.
 check-tools:
 	$(STATICCHECK) -version
+	go test -race -run '^$$' ./...
+	.ci/fuzz 1x
 
 # Small worlds in virtual time with everything that goes wrong in them; about 2 minutes. One that fails is shrunk, and
 # printed with the command that plays it again: see internal/simtest.

@@ -19,8 +19,12 @@ const bootEnv = "MKAD_GUEST_BOOT"
 
 func TestMain(m *testing.M) {
 	flag.Parse()
-	if os.Getenv(bootEnv) == "" && flag.Lookup("test.skip").Value.String() == "" {
-		if err := flag.Set("test.skip", "^TestBoot"); err != nil {
+	if os.Getenv(bootEnv) == "" {
+		skip := "^TestBoot"
+		if asked := flag.Lookup("test.skip").Value.String(); asked != "" {
+			skip += "|" + asked
+		}
+		if err := flag.Set("test.skip", skip); err != nil {
 			panic(err)
 		}
 	}
