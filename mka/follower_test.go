@@ -1,6 +1,7 @@
 package mka_test
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -144,6 +145,38 @@ func TestFollowerThatAloneLosesItsPeerBeforeItReportsTheSAKIsSecuredAgain(t *tes
 			})
 			if n := follower.Discards(eapol.DiscardSAKReuse); n != 0 {
 				t.Errorf("%d MKPDUs of the key server were discarded", n)
+			}
+		})
+	}
+}
+
+// Clause: 802.1X-2020 9.4.2, 9.4.3; a key server that was cut off has lost us as we have lost it, and knows us by the MI that it
+// heard last: we keep that. One that has us in its Live list still, with the SAK that we threw away, gets a new member.
+// Requirement: R77
+func TestFollowerTakesAnotherMIOnlyFromAKeyServerThatHasNotNoticed(t *testing.T) {
+	for _, noticed := range []bool{true, false} {
+		t.Run(fmt.Sprint("noticed ", noticed), func(t *testing.T) {
+			w := newWorld(t)
+			server, follower := w.kay(1), w.kay(2)
+			w.until("both are secured", time.Second, func() bool { return mkatest.Apart(w.Members) == "" })
+			w.Run(5 * time.Second)
+			mi, key := follower.MI(), follower.SecY.Tx
+			if noticed {
+				w.Lose = func(mkatest.Station, mkatest.Station, []byte) bool { return true }
+				w.Run(2 * mka.LifeTime)
+				w.Lose = nil
+			} else {
+				follower.Jump(2 * mka.LifeTime)
+				w.Run(0)
+			}
+			if follower.KaY.Secured() || follower.MI() != mi {
+				t.Fatalf("the follower is secured: %t; its MI is another: %t", follower.KaY.Secured(), follower.MI() != mi)
+			}
+			w.until("both transmit with another SAK", 2*mka.HelloTime, func() bool {
+				return mkatest.Apart(w.Members) == "" && follower.SecY.Tx != key && server.SecY.Tx == follower.SecY.Tx
+			})
+			if n := follower.Discards(eapol.DiscardSAKReuse); (follower.MI() == mi) != noticed || n != 0 {
+				t.Errorf("the MI is another: %t; %d MKPDUs of the key server were discarded", follower.MI() != mi, n)
 			}
 		})
 	}

@@ -7,6 +7,7 @@ import (
 
 	"mkad/eapol"
 	"mkad/keyderive"
+	"mkad/secy"
 )
 
 // A participant is our part in one CA, the holders of one CAK (9.3.1). Its actor is ourselves.
@@ -30,7 +31,8 @@ type participant struct {
 	past     [8]past // the last live peers that went
 	pastNext int
 	server   candidate
-	noServer bool // EventNoKeyServer was told and still holds
+	gone     secy.SCI // the key server that was lost last, if it was not ourselves
+	noServer bool     // EventNoKeyServer was told and still holds
 	suspension
 
 	unserved   bool // unservedAt counts
@@ -80,7 +82,7 @@ func (p *participant) newMI(now Time, why string, out *Output) {
 	p.mn, p.kn, p.miAt = 0, 0, now
 	p.ages, p.agesNext = [len(p.ages)]age{}, 0
 	p.ramped, p.helloAt = 0, now
-	p.offer = nil
+	p.offer, p.gone = nil, 0
 	for i := range p.peers {
 		p.peers[i].listed = 0 // they have not listed this one
 	}
@@ -197,6 +199,9 @@ func (p *participant) decide(now Time, m *eapol.MKPDU) (d decision, reason eapol
 	d.mn = mn
 	if p.deafTo(b.MI) {
 		d.newMI = "a peer cannot be received: its SAK has gone with an earlier process"
+	}
+	if p.unmissed(m) {
+		d.newMI = "the key server has not noticed that it was lost"
 	}
 	// The last two MNs prove liveness, an older one only prolongs it. An MKPDU in flight while we sent is no replay.
 	d.proof = listed && mn > 0 && mn+1 >= p.mn

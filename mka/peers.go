@@ -128,10 +128,26 @@ func (p *participant) expire(now Time, out *Output) {
 		}
 		p.removePeer(i, ReasonSilent, out)
 	}
-	// A key server that never noticed our loss would not send its SAK again. With another MI we are a new member to it.
+	// A key server that never noticed our loss would not send again what it has distributed: see unmissed. Before it is heard,
+	// another MI would do harm: one that was stopped reads first what we sent until then, and waits for who we were.
 	if server.sci != 0 && server.sci != p.kay.cfg.SCI && p.server.sci == 0 {
-		p.newMI(now, "key server expired", out)
+		p.gone = server.sci
 	}
+}
+
+// unmissed reports whether the key server that we lost goes on as if we were there: it has us in its Live list, and a SAK of its
+// that we have thrown away, perhaps distributed still. With another MI we are a new member to it, who is given one.
+func (p *participant) unmissed(m *eapol.MKPDU) bool {
+	if m.Basic.SCI != p.gone || !lists(&m.Live, p.mi) {
+		return false
+	}
+	thrownAway := func(ki eapol.KI) bool {
+		return ki.MI == m.Basic.MI && p.kay.used.has(ki) && !p.kay.holds(ki)
+	}
+	if set := &m.DistributedSAK; set.Present && !thrownAway(eapol.KI{MI: m.Basic.MI, KN: set.KN}) {
+		return false
+	}
+	return thrownAway(m.SAKUse.Latest.KI) || thrownAway(m.SAKUse.Old.KI)
 }
 
 // removePeer takes a peer off its list; a live one changes the membership.

@@ -473,6 +473,9 @@ func (p *participant) decideSAK(d decision, m *eapol.MKPDU) (decision, eapol.Dis
 		return d, eapol.Accepted // it was made before the key server knew us by this MI, and is not for us; all else is
 	}
 	if k.used.has(ki) {
+		if p.unmissed(m) {
+			return d, eapol.Accepted // it is heard: it has not forgotten us, but we it
+		}
 		d.newMI = "the key server distributes a SAK that was used before"
 		return d, eapol.DiscardSAKReuse
 	}
