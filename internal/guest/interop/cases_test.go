@@ -276,7 +276,7 @@ func TestGuestCasesThatMustNotSecure(t *testing.T) {
 			if frames := capture.Except(netlab.EtherTypeEAPOL); len(frames) != 0 || capture.Count(netlab.EtherTypeEAPOL) == 0 {
 				t.Errorf("on the wire: %d frames that are not EAPOL of %d", len(frames), len(capture.Frames))
 			}
-			if n := misOf(answers, g.hosts[1-us]); n != 1 {
+			if n := misOf(answers, g.hosts[1-us], 0); n != 1 {
 				t.Errorf("wpa_supplicant has had %d MIs", n)
 			}
 			Row{Table: "cases", Order: 1000 + order}.leave(t, c.name, overVeth, "none", "never, as it must be", seconds(time.Since(begun)))

@@ -14,19 +14,28 @@ const (
 	miLength = 12
 )
 
-// misOf counts how often the MI of a host is another than before, in a capture at the other end; the first counts too.
-func misOf(c netlab.Capture, h *mkadlab.Host) (n int) {
+// misOf counts the MIs that a host has one after another, in a capture at the other end: the last of the EAPOL frames that have
+// come already, and each that is another than before.
+func misOf(c netlab.Capture, h *mkadlab.Host, already uint64) (n int) {
 	d, err := h.Device(mkadlab.Lower)
 	if err != nil {
 		return 0
 	}
 	var last []byte
+	var seen uint64
 	for _, f := range c.Frames {
-		if netlab.EtherTypeOf(f.Data) != netlab.EtherTypeEAPOL || len(f.Data) < miOffset+miLength || !bytes.Equal(f.Data[6:12], d.MAC) {
+		if netlab.EtherTypeOf(f.Data) != netlab.EtherTypeEAPOL {
+			continue
+		}
+		seen++
+		if len(f.Data) < miOffset+miLength || !bytes.Equal(f.Data[6:12], d.MAC) {
 			continue
 		}
 		if mi := f.Data[miOffset : miOffset+miLength]; !bytes.Equal(mi, last) {
-			n, last = n+1, mi
+			if n++; seen <= already {
+				n = 1
+			}
+			last = mi
 		}
 	}
 	return n
