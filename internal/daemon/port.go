@@ -310,6 +310,11 @@ func (p *port) carryOut() {
 		if op.Kind == secy.OpControlledPort && !op.Enabled {
 			p.enable(false) // before: hardware may pass in clear what it has no key for
 		}
+		if creates(op) && p.file.repeats(op.Key) {
+			reports = append(reports, secy.Report{Kind: secy.ReportFailed, Key: op.Key, Op: op.Kind, SCI: op.SCI,
+				Err: "what a restart needs cannot be kept, and it could use this SAK again"})
+			continue
+		}
 		before := len(reports)
 		reports = p.secY.Apply(op, reports)
 		if op.Kind == secy.OpControlledPort && op.Enabled && len(reports) == before {
@@ -328,6 +333,11 @@ func (p *port) carryOut() {
 	for _, r := range reports {
 		p.step(mka.SecYReported{Report: r})
 	}
+}
+
+// creates reports whether an Op brings a SAK into use.
+func creates(op secy.Op) bool {
+	return op.Kind == secy.OpCreateReceiveSA || op.Kind == secy.OpCreateTransmitSA
 }
 
 // enable has the closed lower device pass the frames of hardware only while the Controlled Port is enabled. It is called

@@ -3,6 +3,7 @@ package daemon_test
 import (
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -64,6 +65,48 @@ mount -t tmpfs -o size=4096 none "$0" && { head -c 4096 /dev/zero >"$0/full" || 
 	l.West.Daemon().Kill()
 	must(t, l.West.StartDaemon(t.Context()))
 	must(t, l.WaitFor(t.Context(), control.Secured))
+}
+
+// Clause: 802.1AE-2018 10.5.2: no packet number twice with one SAK. What was kept can be neither replaced nor removed: the next
+// process goes on from there, and would take up again a SAK that came later. So it is not used under the name that the file has.
+func TestStateThatCannotBeReplacedBringsNoSAKBack(t *testing.T) {
+	t.Parallel()
+	l := newLink(t, programsWith(t, "exec setpriv --bounding-set=-dac_override,-dac_read_search"), "", "")
+	must(t, l.Both(func(h *mkadlab.Host) error {
+		edit(t, h, "[daemon]", "[daemon]\nlog_level = \"debug\"")
+		return nil
+	}))
+	must(t, l.Secure(t.Context()))
+	before := portOf(t, l.East)
+	server, follower := l.West, l.East
+	if before.KeyServer {
+		server, follower = follower, server
+	}
+	dir := filepath.Dir(stateOf(follower))
+	must(t, os.Chmod(dir, 0o500))
+	t.Cleanup(func() { _ = os.Chmod(dir, 0o700) })
+	mkactl(t, server, "rekey", mkadlab.Lower)
+	waitFor(t, "another key for another member", func() bool {
+		p := portOf(t, follower)
+		return p.State == control.Secured && p.Tx.KI != before.Tx.KI
+	})
+	carriesBothWays(t, l)
+	follower.Daemon().Kill()
+	must(t, follower.StartDaemon(t.Context()))
+	must(t, l.WaitFor(t.Context(), control.Secured))
+	carriesBothWays(t, l)
+	made := map[string]int{}
+	for _, found := range regexp.MustCompile(`CreateTransmitSA an=\d key=([0-9a-f]+)`).FindAllStringSubmatch(follower.Log(), -1) {
+		made[found[1]]++
+	}
+	for key, n := range made {
+		if n > 1 {
+			t.Errorf("transmit SAs of %s were made %d times", key, n)
+		}
+	}
+	if !strings.Contains(follower.Log(), "it could use this SAK again") {
+		t.Error("no SAK was refused")
+	}
 }
 
 // Clause: none; design: a missing run directory. mkad makes it; where it cannot, it says what is in the way and does not start.

@@ -12,11 +12,14 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
 
+	"mkad/eapol"
 	"mkad/mka"
+	"mkad/secy"
 )
 
 // stateVersion is that of the state file's format. A file of another is not read.
@@ -33,6 +36,10 @@ type stateFile struct {
 	boot    string // the machine's boot
 	log     *slog.Logger
 	failure error // of the last attempt to keep it, which was told
+
+	kept     []eapol.MI // under which the file knows us
+	now      eapol.MI   // of the principal, as last to be kept; zero: there is none
+	outdated bool       // the file can be neither replaced nor removed
 }
 
 // A stateHeader says whether the rest is to be believed.
@@ -46,9 +53,12 @@ func newStateFile(dir, name string, log *slog.Logger) *stateFile {
 	return &stateFile{path: filepath.Join(dir, name+".json"), boot: bootID(), log: log}
 }
 
+// bootIDFile has the name of the machine's boot.
+const bootIDFile = "/proc/sys/kernel/random/boot_id"
+
 // bootID names the machine's boot; empty: it cannot be told, and no state is believed.
 func bootID() string {
-	text, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	text, err := os.ReadFile(bootIDFile)
 	if err != nil {
 		return ""
 	}
@@ -56,11 +66,23 @@ func bootID() string {
 }
 
 // keep replaces the State. Where that fails there is none, or, if nothing can be removed either, one whose numbers begin
-// beyond all that is used until it is too old.
+// beyond all that is used until it is too old, and that knows nothing of later SAKs: see repeats.
 func (f *stateFile) keep(s *mka.State) {
-	err := f.write(encodeState(s, f.boot))
+	f.now = eapol.MI{}
+	for i := range s.Participants {
+		if s.Participants[i].Principal {
+			f.now = s.Participants[i].MI
+		}
+	}
+	err := errNoBoot
+	if f.boot != "" {
+		err = f.write(encodeState(s, f.boot))
+	}
+	f.outdated = false
 	if err != nil {
 		f.remove()
+	} else {
+		f.know(s)
 	}
 	if err != nil && f.failure == nil {
 		f.log.Warn("cannot keep the state: a restart begins anew with the peers", "error", err)
@@ -68,12 +90,31 @@ func (f *stateFile) keep(s *mka.State) {
 	f.failure = err
 }
 
+// know notes what the file says.
+func (f *stateFile) know(s *mka.State) {
+	f.kept = f.kept[:0]
+	for i := range s.Participants {
+		f.kept = append(f.kept, s.Participants[i].MI)
+	}
+}
+
+// repeats reports whether the next process could use a SAK again, with the packet numbers that this one used it with: one that
+// the key server gives to a member that the file knows, but not that it had the SAK. Our own Key Numbers are reserved ahead.
+func (f *stateFile) repeats(key secy.KeyID) bool {
+	return f.outdated && slices.Contains(f.kept, f.now) && !bytes.HasPrefix(key[:], f.now[:])
+}
+
 // remove removes the State, so that nobody goes on with it.
 func (f *stateFile) remove() {
 	for _, path := range [...]string{f.path, f.path + newSuffix} {
-		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) && f.failure == nil {
+		err := os.Remove(path)
+		if err == nil || errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if f.failure == nil {
 			f.log.Warn("cannot remove the state", "error", err)
 		}
+		f.outdated = f.outdated || path == f.path
 	}
 }
 
@@ -121,6 +162,7 @@ func (f *stateFile) read() (mka.State, error) {
 	if err != nil {
 		return mka.State{}, fmt.Errorf("%s: %w", f.path, err)
 	}
+	f.know(&s)
 	return s, nil
 }
 
@@ -139,6 +181,10 @@ func encodeState(s *mka.State, boot string) []byte {
 // errOtherBoot is of what was kept before the machine was started: as it is to be.
 var errOtherBoot = errors.New("it is of another boot of the machine")
 
+// errNoBoot is of a process that must not see what it needs.
+var errNoBoot = errors.New("the boot of the machine has no name: " + bootIDFile +
+	" cannot be read; let mkad see it (in a unit, no ProcSubset=pid)")
+
 func sumOf(body []byte) string {
 	sum := sha256.Sum256(body)
 	return hex.EncodeToString(sum[:])
@@ -155,7 +201,9 @@ func decodeState(text []byte, boot string) (s mka.State, err error) {
 	switch {
 	case h.Version != stateVersion:
 		return s, fmt.Errorf("it is of format version %d, this is %d", h.Version, stateVersion)
-	case boot == "" || h.Boot != boot:
+	case boot == "":
+		return s, errNoBoot
+	case h.Boot != boot:
 		return s, errOtherBoot
 	case h.Sum != sumOf(body):
 		return s, errors.New("it is damaged")

@@ -134,6 +134,25 @@ func TestStateThatCannotBeKeptIsRemovedAndToldOnce(t *testing.T) {
 	}
 }
 
+// A unit's sandbox can hide the name of the boot. Then nothing is kept, and that is told.
+func TestWithoutTheNameOfTheBootNothingIsKept(t *testing.T) {
+	var log bytes.Buffer
+	f := newFile(t, &log)
+	s := aState(t)
+	f.keep(&s)
+	f.boot = ""
+	if _, err := f.read(); !errors.Is(err, errNoBoot) {
+		t.Errorf("read: %v", err)
+	}
+	f.keep(&s)
+	if _, err := os.Lstat(f.path); !errors.Is(err, fs.ErrNotExist) || !errors.Is(f.failure, errNoBoot) {
+		t.Errorf("a file is there: %v; failure %v", err, f.failure)
+	}
+	if n := strings.Count(log.String(), "cannot keep the state"); n != 1 {
+		t.Errorf("told %d times: %s", n, &log)
+	}
+}
+
 // FuzzStateFile wants whatever is believed to be encoded as it was read.
 func FuzzStateFile(f *testing.F) {
 	s := aState(f)
