@@ -28,7 +28,7 @@ const probeTime = time.Second
 //
 // It fails with ErrRunning when somebody listens there, and leaves anything alone that is not a socket.
 func Listen(path string) (*net.UnixListener, error) {
-	unlock, err := lockDirectory(filepath.Dir(path))
+	unlock, err := lock(path)
 	if err != nil {
 		return nil, fmt.Errorf("make control socket %s: %w; set another control path", path, err)
 	}
@@ -47,21 +47,36 @@ func Listen(path string) (*net.UnixListener, error) {
 	return l, nil
 }
 
-// lockDirectory makes the directory and keeps another mkad out of it: two that start at once would both find a stale
-// socket, and the later would remove the earlier one's live one.
-func lockDirectory(dir string) (unlock func(), err error) {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+// lockTime bounds the wait for another mkad that makes its socket at this moment.
+const lockTime = 2 * time.Second
+
+// lock makes the directory and keeps another mkad from making its socket: two that start at once would both find a stale one,
+// and the later would remove the earlier one's live one. The lock is a file that nobody else can open: whoever may open a file
+// can hold a lock on it, and would keep mkad from starting. It stays; one that is removed could be locked by two.
+func lock(path string) (unlock func(), err error) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return nil, err
 	}
-	d, err := os.Open(dir)
+	path += ".lock"
+	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0o600)
 	if err != nil {
 		return nil, err
 	}
-	if err := unix.Flock(int(d.Fd()), unix.LOCK_EX); err != nil {
-		d.Close()
-		return nil, fmt.Errorf("lock directory %s: %w", dir, err)
+	if err := file.Chmod(0o600); err != nil {
+		file.Close()
+		return nil, err
 	}
-	return func() { d.Close() }, nil
+	for end := time.Now().Add(lockTime); ; {
+		err := unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		if err == nil {
+			return func() { file.Close() }, nil
+		}
+		if !errors.Is(err, unix.EWOULDBLOCK) || time.Now().After(end) {
+			file.Close()
+			return nil, fmt.Errorf("lock %s: %w", path, err)
+		}
+		<-time.After(10 * time.Millisecond)
+	}
 }
 
 func clearStale(path string) error {

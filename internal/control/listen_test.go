@@ -118,6 +118,37 @@ func TestOneOfManyStartingAtOnceGetsTheSocket(t *testing.T) {
 	}
 }
 
+// Whoever can open a file or a directory can hold a lock on it for good.
+func TestLockOfSomebodyElseKeepsNobodyFromListening(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "control.sock")
+	holdLock(t, filepath.Dir(path))
+	mustListen(t, path).Close()
+	if mode := modeOf(t, path+".lock"); mode != 0o600 {
+		t.Errorf("the lock has mode %o: others can hold it", mode)
+	}
+}
+
+func TestLockThatIsNotGivenBackIsAnError(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "control.sock")
+	mustListen(t, path).Close()
+	holdLock(t, path+".lock")
+	if _, err := control.Listen(path); err == nil || !strings.Contains(err.Error(), "lock "+path) {
+		t.Errorf("Listen gives %v, want that the lock is held", err)
+	}
+}
+
+func holdLock(t *testing.T, path string) {
+	t.Helper()
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { f.Close() })
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestClosedListenerTakesItsSocketAway(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "control.sock")
 	mustListen(t, path).Close()

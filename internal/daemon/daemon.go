@@ -82,15 +82,19 @@ func (d *Daemon) Run(ctx context.Context) error {
 		return err
 	}
 	d.watcher = watcher
+	ports := d.newPorts() // which closes what is to be closed, whatever else fails
 	socket, err := control.Listen(d.cfg.Daemon.Control)
 	if err != nil {
+		for _, p := range ports {
+			p.claim.Release()
+		}
 		return err
 	}
 	server := control.NewServer(d, d.log)
 	served := make(chan error, 1)
 	d.keyWatch = newKeyWatch(d.log)
 	go d.keyWatch.run(watching, d.lookAtKeyFiles)
-	d.startPorts()
+	d.startPorts(ports)
 	go func() { served <- server.Serve(socket) }()
 	if err := filter.Notice(watching, d.lookAtFilters); err != nil {
 		d.log.Warn("changes of the filter are noticed late", "error", err)
@@ -150,12 +154,20 @@ func (d *Daemon) serveMetrics(ctx context.Context) {
 	}
 }
 
-func (d *Daemon) startPorts() {
+func (d *Daemon) newPorts() (ports []*port) {
+	for _, cfg := range d.cfg.Ports {
+		ports = append(ports, d.newPort(cfg))
+	}
+	return ports
+}
+
+func (d *Daemon) startPorts(ports []*port) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	for _, cfg := range d.cfg.Ports {
-		d.ports = append(d.ports, d.startPort(cfg))
+	for _, p := range ports {
+		p.start()
 	}
+	d.ports = ports
 }
 
 func (d *Daemon) stopPorts() {

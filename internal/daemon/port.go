@@ -101,7 +101,8 @@ type port struct {
 	sendError error // of the last MKPDU
 }
 
-func (d *Daemon) startPort(cfg config.Port) *port {
+// newPort makes a port whose lower device is closed, if that is configured. It is for start to serve it.
+func (d *Daemon) newPort(cfg config.Port) *port {
 	p := &port{
 		d:     d,
 		cfg:   cfg,
@@ -114,9 +115,20 @@ func (d *Daemon) startPort(cfg config.Port) *port {
 		since: time.Now(),
 	}
 	p.file = newStateFile(d.state, cfg.Interface, p.log)
-	links, unfollow := d.watcher.Follow(cfg.Interface)
-	go p.run(links, unfollow)
+	p.closeEarly()
 	return p
+}
+
+func (d *Daemon) startPort(cfg config.Port) *port {
+	p := d.newPort(cfg)
+	p.start()
+	return p
+}
+
+// start has the port served from now on.
+func (p *port) start() {
+	links, unfollow := p.d.watcher.Follow(p.cfg.Interface)
+	go p.run(links, unfollow)
 }
 
 // A leaving says what a port that ends leaves as it is.
@@ -148,7 +160,6 @@ func (p *port) run(links <-chan linkwatch.Link, unfollow func()) {
 	defer close(p.done)
 	defer unfollow()
 	p.reloadKeys()
-	p.closeEarly()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {

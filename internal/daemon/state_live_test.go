@@ -130,3 +130,15 @@ func TestMissingRunDirectoryIsMade(t *testing.T) {
 	must(t, l.West.ExecDaemon())
 	waitFor(t, "its end", func() bool { return strings.Contains(l.West.Log(), "not a directory; set another control path") })
 }
+
+// Clause: none; design decision 4: what is to be closed is closed before anything can keep mkad from starting.
+func TestDeviceIsClosedThoughMkadCannotStart(t *testing.T) {
+	t.Parallel()
+	l := newLink(t, released, "", "")
+	must(t, os.WriteFile(l.West.Socket(), []byte("in its place"), 0o600))
+	must(t, l.West.ExecDaemon())
+	waitFor(t, "its end", func() bool { return strings.Contains(l.West.Log(), "not a socket") })
+	if !isClosed(t, l.West, mkadlab.Lower) {
+		t.Error("the lower device is open")
+	}
+}
