@@ -63,7 +63,7 @@ var keyRule = fileRule{
 
 func checkOwnership(info fs.FileInfo) (what, remedy string) {
 	owner := info.Sys().(*syscall.Stat_t).Uid
-	if isServiceUser(owner) {
+	if IsServiceUser(owner) {
 		owner = 0
 	}
 	return ownershipFault(info.Mode(), owner, uint32(os.Geteuid()))
@@ -72,7 +72,8 @@ func checkOwnership(info fs.FileInfo) (what, remedy string) {
 // serviceUser is the user that a service unit runs mkad as, to whom its keys belong; root, who checks them, trusts it.
 const serviceUser = "mkad"
 
-func isServiceUser(uid uint32) bool {
+// IsServiceUser reports whether that is the user of the service.
+func IsServiceUser(uid uint32) bool {
 	u, err := user.Lookup(serviceUser)
 	return err == nil && u.Uid == strconv.FormatUint(uint64(uid), 10)
 }

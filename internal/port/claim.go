@@ -8,6 +8,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"mkad/internal/config"
 )
 
 // ErrClaimed is the error of ClaimDevice for a device that another mkad has.
@@ -31,14 +33,27 @@ func ClaimDevice(name string) (*Claim, error) {
 	case err != nil:
 		return nil, fmt.Errorf("claim %s: %w", name, err)
 	}
+	go answer(socket)
 	return &Claim{socket}, nil
 }
 
-// heldByOurs reports whether root or our own user holds the socket, or nobody can tell.
+// answer hangs up on everybody until the claim is released: a queue that nobody empties would be full one day.
+func answer(socket *net.UnixListener) {
+	for {
+		conn, err := socket.AcceptUnix()
+		if err != nil {
+			return
+		}
+		_ = conn.Close()
+	}
+}
+
+// heldByOurs reports whether somebody holds the socket who may run an mkad, root, our own user, or the service's, or nobody
+// can tell.
 func heldByOurs(address *net.UnixAddr) bool {
 	conn, err := net.DialUnix("unix", nil, address)
-	if errors.Is(err, syscall.ECONNREFUSED) {
-		return false // ours listens always
+	if errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, syscall.EAGAIN) {
+		return false // ours listens always, and has room
 	}
 	if err != nil {
 		return true
@@ -51,7 +66,7 @@ func heldByOurs(address *net.UnixAddr) bool {
 	ours := true
 	_ = raw.Control(func(fd uintptr) {
 		if peer, err := unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED); err == nil {
-			ours = peer.Uid == 0 || int(peer.Uid) == os.Getuid()
+			ours = peer.Uid == 0 || int(peer.Uid) == os.Getuid() || config.IsServiceUser(peer.Uid)
 		}
 	})
 	return ours

@@ -2,6 +2,7 @@ package port_test
 
 import (
 	"errors"
+	"fmt"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -25,6 +26,54 @@ func TestClaimedDeviceIsRefusedUntilItIsReleased(t *testing.T) {
 	again, err := claim()
 	must(t, err)
 	again.Release()
+}
+
+// Clause: none; design: who asks leaves nothing behind, so that a claim is one however often it is asked for.
+func TestClaimIsRefusedHoweverOften(t *testing.T) {
+	w := newWire(t)
+	must(t, w.host.Do(func() error {
+		claim, err := port.ClaimDevice(device)
+		if err != nil {
+			return err
+		}
+		defer claim.Release()
+		for range 5000 { // more than the queue of a socket is long
+			if _, err := port.ClaimDevice(device); !errors.Is(err, port.ErrClaimed) {
+				return fmt.Errorf("another claim: %v", err)
+			}
+		}
+		return nil
+	}))
+}
+
+// Clause: none; the name is anybody's to take: who does not let anybody in is no mkad.
+func TestNameThatSomebodyListensOnAndDoesNotAnswerIsNoClaim(t *testing.T) {
+	w := newWire(t)
+	must(t, w.host.Do(func() error {
+		const kind = unix.SOCK_STREAM | unix.SOCK_NONBLOCK | unix.SOCK_CLOEXEC
+		name := &unix.SockaddrUnix{Name: "@mkad/" + device}
+		holder, err := unix.Socket(unix.AF_UNIX, kind, 0)
+		if err != nil {
+			return err
+		}
+		defer unix.Close(holder)
+		if err := errors.Join(unix.Bind(holder, name), unix.Listen(holder, 0)); err != nil {
+			return err
+		}
+		for full := false; !full; {
+			c, err := unix.Socket(unix.AF_UNIX, kind, 0)
+			if err != nil {
+				return err
+			}
+			defer unix.Close(c)
+			err = unix.Connect(c, name)
+			if full = errors.Is(err, unix.EAGAIN); err != nil && !full {
+				return err
+			}
+		}
+		_, err = port.ClaimDevice(device)
+		return err
+	}))
 }
 
 // Clause: none; the name is anybody's to take: who does not listen is no mkad.
