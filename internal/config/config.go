@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"path/filepath"
 	"reflect"
+	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -250,14 +252,14 @@ func decode(file string, data []byte) (*table, Problems) {
 	}
 	var values map[string]any
 	if err := toml.Unmarshal(data, &values); err != nil {
-		return nil, Problems{syntaxProblem(file, data, err)}
+		return nil, Problems{syntaxProblem(file, data, at, err)}
 	}
 	return &table{report: &report{file: file}, shape: topShape, values: values, at: at}, nil
 }
 
 // syntaxProblem passes on what the TOML library has to say of a text. The library quotes the place that it does not
 // understand, up to single digits; where that may be a key, the problem says no more than the line.
-func syntaxProblem(file string, data []byte, err error) Problem {
+func syntaxProblem(file string, data []byte, at *place, err error) Problem {
 	p := Problem{File: file, Line: 1, Remedy: "mend this first, the rest was not read"}
 	message := err.Error()
 	if syntax, ok := errors.AsType[toml.ParseError](err); ok {
@@ -265,10 +267,45 @@ func syntaxProblem(file string, data []byte, err error) Problem {
 		message = strings.TrimSuffix(syntax.Message, ".")
 	}
 	p.What = "is not TOML: " + shorten(printable(message), maxMessage)
-	if keyLike.Match(lineOf(data, p.Line)) {
+	text := lineOf(data, p.Line)
+	if keyLike.Match(text) {
 		p.What, p.Remedy = "is not TOML, and looks like a key", "keys belong into a CAK file, in quotes"
+	} else if name, lacks := lacksQuotes(text); lacks {
+		p.Key, p.What, p.Remedy = fullName(at, name, p.Line), "is not in quotes", `write it in one pair of quotes: "…"`
 	}
 	return p
+}
+
+// bareValue matches a pair whose value begins like none of TOML's but a number, with the name and the value.
+var bareValue = regexp.MustCompile(`^[ \t]*([A-Za-z0-9_-]+)[ \t]*=[ \t]*([^"'\[{#\s][^"'#\n]*)`)
+
+// lacksQuotes reports whether a line, which is not TOML, gives a word without quotes to a key that wants a string.
+func lacksQuotes(line []byte) (key string, lacks bool) {
+	pair := bareValue.FindSubmatch(line)
+	if pair == nil || !takesString(string(pair[1])) {
+		return "", false
+	}
+	var v map[string]any
+	return string(pair[1]), toml.Unmarshal([]byte("v = "+string(pair[2])), &v) != nil
+}
+
+// fullName is a key that stands in a line as problems name it, whose table is not known yet.
+func fullName(root *place, key string, line int) string {
+	for _, table := range topShape.keys {
+		at := root.key(table)
+		for _, t := range append([]*place{at}, at.items...) {
+			if p, ok := t.keys[key]; ok && p.line == line {
+				return table + "." + key
+			}
+		}
+	}
+	return key
+}
+
+// takesString reports whether the default of a key, of whatever table, is a string.
+func takesString(key string) bool {
+	return slices.ContainsFunc(slices.Concat(defaultPort().Settings(), defaultDaemon().Settings()),
+		func(s Setting) bool { return s.Key == key && strings.HasPrefix(s.Value, `"`) })
 }
 
 // lineOf returns a line of a text, counted from 1, or nothing.
