@@ -339,7 +339,11 @@ func (s *Server) privileged(do handler) handler {
 				"run this as root, or as a member of the group " + Group}
 		}
 		log.Info("control request", "event", "control-request")
-		return do(w, r)
+		err := do(w, r)
+		if err != nil {
+			log.Warn("control request failed", "event", "control-failed", "error", err)
+		}
+		return err
 	}
 }
 

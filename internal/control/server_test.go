@@ -354,23 +354,36 @@ func TestTooManyWatchersLeaveRoomForRequests(t *testing.T) {
 	}
 }
 
-func TestServerLogsWhoChangedWhat(t *testing.T) {
+// reloadLog is what a server logs of a reload.
+func reloadLog(t *testing.T, d *controltest.Daemon) string {
+	t.Helper()
 	var log bytes.Buffer
 	socket := filepath.Join(t.TempDir(), "control.sock")
 	listener := mustListen(t, socket)
-	server := control.NewServer(&controltest.Daemon{}, slog.New(slog.NewTextHandler(&log, nil)))
+	server := control.NewServer(d, slog.New(slog.NewTextHandler(&log, nil)))
 	ended := make(chan error, 1)
 	go func() { ended <- server.Serve(listener) }()
 	c := control.NewClient(socket)
 	defer c.Close()
-	if err := c.Reload(t.Context(), false); err != nil {
+	if err := c.Reload(t.Context(), false); (err != nil) != (d.ReloadErr != nil) {
 		t.Fatal(err)
 	}
 	if err := errors.Join(server.Shutdown(context.Background()), <-ended); err != nil {
 		t.Fatal(err)
 	}
-	if !strings.Contains(log.String(), "request=reload uid=") {
-		t.Errorf("log is %q, without request and user", log.String())
+	return log.String()
+}
+
+func TestServerLogsWhoChangedWhat(t *testing.T) {
+	if log := reloadLog(t, &controltest.Daemon{}); !strings.Contains(log, "request=reload uid=") || strings.Contains(log, "failed") {
+		t.Errorf("log is %q, without request and user", log)
+	}
+}
+
+func TestServerLogsWhyNothingWasChanged(t *testing.T) {
+	log := reloadLog(t, &controltest.Daemon{ReloadErr: &control.Error{Text: "line 3 is bad", Remedy: "mend it"}})
+	if !strings.Contains(log, "msg=\"control request failed\" request=reload uid=") || !strings.Contains(log, "error=\"line 3 is bad\"") {
+		t.Errorf("log is %q, without the refusal", log)
 	}
 }
 
