@@ -15,6 +15,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -35,12 +36,13 @@ const (
 
 func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 
-// errBadConfig and errChecked end the program after the problems have been listed.
-var (
-	errBadConfig = errors.New("the configuration has errors; nothing was started")
-	errChecked   = errors.New("the configuration has errors")
-	errDiffAlone = errors.New("--diff goes with --check, and --socket with both")
-)
+var errDiffAlone = errors.New("--diff goes with --check, and --socket with both")
+
+// A badFiles ends the program after the problems of configuration and CAK files have been listed.
+type badFiles string
+
+// Error says which files have errors.
+func (b badFiles) Error() string { return string(b) }
 
 func run(args []string, stdout, stderr io.Writer) int {
 	cmd := command(stdout, stderr)
@@ -56,7 +58,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	case !started:
 		fmt.Fprintf(stderr, "mkad: %v\ntry: mkad --help\n", err)
 		return exitUsage
-	case errors.Is(err, errBadConfig), errors.Is(err, errChecked), errors.Is(err, errDiffAlone):
+	case errors.As(err, new(badFiles)), errors.Is(err, errDiffAlone):
 		fmt.Fprintln(stderr, "mkad:", err)
 		return exitUsage
 	}
@@ -117,29 +119,55 @@ func version() string {
 // checkConfig is --check: every problem, errors and warnings, and what the host has to say to the ports.
 func checkConfig(path string, diff bool, socket string, stdout, stderr io.Writer) error {
 	cfg, problems := config.Load(path)
+	unfit := 0
 	if cfg != nil {
 		problems = append(problems, mkad.CheckKeys(cfg)...)
-		problems = append(problems, mkad.CheckHost(cfg)...)
+		host, n := mkad.CheckHost(cfg)
+		problems, unfit = append(problems, host...), n
 	}
 	list(stderr, problems)
 	if cfg == nil {
 		fmt.Fprintln(stderr, "mkad: the CAK files and the host were not looked at; mend the configuration first")
 	}
-	if len(problems.Errors()) > 0 {
-		return errChecked
+	if errs := problems.Errors(); len(errs) > 0 {
+		return bad(path, errs)
 	}
-	fmt.Fprintf(stdout, "%s: good, %s\n", path, portCount(len(cfg.Ports)))
+	fmt.Fprintf(stdout, "%s: good, %s\n", path, portCount(len(cfg.Ports), unfit))
 	if diff {
 		return printPlan(cmp.Or(socket, cfg.Daemon.Control), path, stdout)
 	}
 	return nil
 }
 
-func portCount(n int) string {
+// portCount counts ports, and among them those that mkad would not serve as they are.
+func portCount(n, unfit int) string {
+	text := fmt.Sprintf("%d ports", n)
 	if n == 1 {
-		return "1 port"
+		text = "1 port"
 	}
-	return fmt.Sprintf("%d ports", n)
+	switch {
+	case unfit == 0:
+		return text
+	case n == 1:
+		return text + ", which cannot be served as it is"
+	case unfit == n:
+		return text + ", none of which can be served as it is"
+	case unfit == 1:
+		return text + ", one of which cannot be served as it is"
+	}
+	return fmt.Sprintf("%s, %d of which cannot be served as they are", text, unfit)
+}
+
+// bad says which files have errors: the configuration at path, or else CAK files.
+func bad(path string, errs config.Problems) badFiles {
+	file := errs[0].File
+	switch {
+	case file == path: // whose CAK files were not looked at
+		return "the configuration has errors"
+	case slices.ContainsFunc(errs, func(p config.Problem) bool { return p.File != file }):
+		return "CAK files have errors"
+	}
+	return "the CAK file has errors"
 }
 
 func list(w io.Writer, problems config.Problems) {
@@ -152,12 +180,13 @@ func list(w io.Writer, problems config.Problems) {
 func serve(path string, stderr io.Writer) error {
 	kept := refuseHugePages()
 	cfg, problems := config.Load(path)
+	errs := problems.Errors()
 	if cfg != nil {
-		problems = append(problems, mkad.CheckKeys(cfg)...)
+		errs = mkad.CheckKeys(cfg).Errors() // each port logs the warnings of its own
 	}
-	list(stderr, problems)
-	if len(problems.Errors()) > 0 {
-		return errBadConfig
+	if len(errs) > 0 {
+		list(stderr, append(problems.Warnings(), errs...))
+		return bad(path, errs) + "; nothing was started"
 	}
 	log := slog.New(logHandler(cfg.Daemon, stderr))
 	lockMemory(log)
@@ -165,7 +194,8 @@ func serve(path string, stderr io.Writer) error {
 	if kept != nil {
 		log.Debug("the kernel may keep memory in huge pages", "error", kept)
 	}
-	for _, p := range mkad.CheckHost(cfg) {
+	host, _ := mkad.CheckHost(cfg)
+	for _, p := range append(problems, host...) {
 		log.Warn("configuration", "problem", p.String())
 	}
 	d := mkad.New(mkad.Options{

@@ -32,7 +32,7 @@ func TestCheckCountsThePorts(t *testing.T) {
 		dir := t.TempDir()
 		file := filepath.Join(dir, "mkad.toml")
 		write(t, file, test.text)
-		write(t, filepath.Join(dir, "keys.toml"), "[[key]]\nckn = \"0001\"\ncak = \"77c1b3d50ee94a6f8a2d1c3e5b7f9a0d\"\n")
+		write(t, filepath.Join(dir, "keys.toml"), goodKey)
 		var stdout, stderr bytes.Buffer
 		exit := run([]string{"--check", "--config", file}, &stdout, &stderr)
 		if want := file + ": good, " + test.want + "\n"; exit != exitDone || stdout.String() != want {
@@ -40,6 +40,58 @@ func TestCheckCountsThePorts(t *testing.T) {
 		}
 	}
 }
+
+func TestCheckCountsThePortsThatCannotBeServed(t *testing.T) {
+	for _, test := range []struct {
+		n, unfit int
+		want     string
+	}{
+		{1, 0, "1 port"}, {1, 1, "1 port, which cannot be served as it is"}, {2, 0, "2 ports"},
+		{2, 1, "2 ports, one of which cannot be served as it is"}, {2, 2, "2 ports, none of which can be served as it is"},
+		{3, 2, "3 ports, 2 of which cannot be served as they are"},
+	} {
+		if got := portCount(test.n, test.unfit); got != test.want {
+			t.Errorf("%d of %d: %q, want %q", test.unfit, test.n, got, test.want)
+		}
+	}
+	file := filepath.Join(t.TempDir(), "mkad.toml")
+	write(t, file, strings.Replace(portTable("1"), "mkad-none1", "lo", 1))
+	write(t, filepath.Join(filepath.Dir(file), "keys.toml"), goodKey)
+	var stdout, stderr bytes.Buffer
+	exit := run([]string{"--check", "--config", file}, &stdout, &stderr)
+	if want := file + ": good, 1 port, which cannot be served as it is\n"; exit != exitDone || stdout.String() != want {
+		t.Errorf("exit status %d, output %q, want %q; errors %s", exit, stdout.String(), want, stderr.String())
+	}
+}
+
+func TestCheckSaysWhichFilesHaveErrors(t *testing.T) {
+	two := portTable("1") + strings.Replace(portTable("2"), "keys.toml", "more.toml", 1)
+	for _, test := range []struct{ config, keys, more, want string }{
+		{two, goodKey, "rubbish\n", "the CAK file has errors"},
+		{two, "rubbish\nrubbish\n", goodKey, "the CAK file has errors"},
+		{two, "rubbish\n", "rubbish\n", "CAK files have errors"},
+		{two + "rubbish\n", "rubbish\n", goodKey, "the configuration has errors"},
+	} {
+		dir := t.TempDir()
+		file := filepath.Join(dir, "mkad.toml")
+		write(t, file, test.config)
+		write(t, filepath.Join(dir, "keys.toml"), test.keys)
+		write(t, filepath.Join(dir, "more.toml"), test.more)
+		for _, start := range []bool{false, true} {
+			args, want := []string{"--check", "--config", file}, "mkad: "+test.want+"\n"
+			if start {
+				args, want = args[1:], "mkad: "+test.want+"; nothing was started\n"
+			}
+			var stdout, stderr bytes.Buffer
+			if exit := run(args, &stdout, &stderr); exit != exitUsage || !strings.HasSuffix(stderr.String(), want) {
+				t.Errorf("%v: exit status %d, errors %q, want %q", args, exit, stderr.String(), want)
+			}
+		}
+	}
+}
+
+// goodKey is a CAK file.
+const goodKey = "[[key]]\nckn = \"0001\"\ncak = \"77c1b3d50ee94a6f8a2d1c3e5b7f9a0d\"\n"
 
 // portTable is a port of devices that no host has.
 func portTable(n string) string {

@@ -42,6 +42,7 @@ func (f *keyFile) keys() []Key {
 	keys := make([]Key, len(f.entries))
 	for i, e := range f.entries {
 		keys[i] = e.Key
+		keys[i].StartLine, keys[i].EndLine = e.lines["start"], e.lines["end"]
 	}
 	return keys
 }

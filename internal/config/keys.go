@@ -37,7 +37,9 @@ type Key struct {
 	Start time.Time // use it from then on; zero: always
 	End   time.Time // use it until then, later than Start; zero: for ever
 	Role  Role
-	Line  int // of its [[key]]
+
+	Line               int // of its [[key]]
+	StartLine, EndLine int // of Start and End; 0: not written
 }
 
 // LoadKeys reads a CAK file, in the order of the file: at least one key, at most MaxKeys. All problems are returned;

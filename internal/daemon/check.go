@@ -11,8 +11,7 @@ import (
 	linkwatch "mkad/internal/port"
 )
 
-// CheckKeys reads the CAK file of every port and returns what is wrong with them. That no key of a file is valid now is a
-// warning: another day one may be.
+// CheckKeys reads the CAK file of every port and returns what is wrong with them.
 func CheckKeys(cfg *config.Config) (all config.Problems) {
 	seen := map[string]bool{}
 	for _, p := range cfg.Ports {
@@ -20,17 +19,22 @@ func CheckKeys(cfg *config.Config) (all config.Problems) {
 			continue
 		}
 		seen[p.Keys] = true
-		keys, problems := config.LoadKeys(p.Keys)
+		keys, problems := loadKeys(p.Keys, time.Now())
 		all = append(all, problems...)
-		if len(keys) > 0 && !anyValid(keys, time.Now()) {
-			all = append(all, config.Problem{File: p.Keys, Line: keys[0].Line, Key: "key.start", What: "no key is valid now",
-				Remedy: "add one that is, or mend start and end", Warning: true})
-		}
 		for i := range keys {
 			keys[i].CAK.Wipe()
 		}
 	}
 	return all
+}
+
+// loadKeys is config.LoadKeys, with a warning when no key of the file is valid at t: another day one may be.
+func loadKeys(path string, t time.Time) ([]config.Key, config.Problems) {
+	keys, problems := config.LoadKeys(path)
+	if len(keys) > 0 && !anyValid(keys, t) {
+		problems = append(problems, noneValid(path, keys, t))
+	}
+	return keys, problems
 }
 
 func anyValid(keys []config.Key, t time.Time) bool {
@@ -42,8 +46,33 @@ func anyValid(keys []config.Key, t time.Time) bool {
 	return false
 }
 
-// CheckHost compares the configuration with the host as it is now. What another day may be otherwise is a warning.
-func CheckHost(cfg *config.Config) (all config.Problems) {
+// noneValid is the problem of keys of which none is valid at t. It names the line of the time that is to blame: the next
+// start, or, if none is to come, the last end.
+func noneValid(file string, keys []config.Key, t time.Time) config.Problem {
+	p := config.Problem{File: file, Remedy: "add one that is, or mend start and end", Warning: true}
+	var next, last *config.Key
+	for i := range keys {
+		k := &keys[i]
+		if k.Start.After(t) && (next == nil || k.Start.Before(next.Start)) {
+			next = k
+		}
+		if last == nil || k.End.After(last.End) {
+			last = k
+		}
+	}
+	if next != nil {
+		p.Line, p.Key = next.StartLine, "key.start"
+		p.What = "no key is valid now: the next begins at " + instant(next.Start)
+		return p
+	}
+	p.Line, p.Key = last.EndLine, "key.end"
+	p.What = "no key is valid now: the last ended at " + instant(last.End)
+	return p
+}
+
+// CheckHost compares the configuration with the host as it is now. What another day may be otherwise is a warning. Of the
+// ports, as many are unfit as mkad would not serve as they are; one whose lower device is still to come is not.
+func CheckHost(cfg *config.Config) (all config.Problems, unfit int) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	links, err := linkwatch.Watch(ctx)
@@ -54,26 +83,36 @@ func CheckHost(cfg *config.Config) (all config.Problems) {
 			continue
 		}
 		lower := links.Link(p.Interface)
-		all = append(all, checkLower(cfg, p, lower)...)
-		if c := links.Link(p.Controlled); c.Exists && c.Kind != "tun" && c.Kind != "macsec" {
-			all = append(all, warning(cfg, p, "controlled", fmt.Sprintf("%s exists and is not mkad's", p.Controlled),
-				"remove it, or choose another name"))
+		faults := checkFit(cfg, p, lower, links.Link(p.Controlled))
+		if len(faults) > 0 {
+			unfit++
 		}
-		if _, _, err := choose(p, offersFor(p, lower.Index)); err != nil {
-			all = append(all, warning(cfg, p, "backend", err.Error(), `mkad will not serve the port as it is; "auto" takes what there is`))
-		}
+		all = append(append(all, faults...), checkLower(cfg, p, lower)...)
+	}
+	return all, unfit
+}
+
+// checkFit says why mkad would not serve the port as it is.
+func checkFit(cfg *config.Config, p config.Port, lower, controlled linkwatch.Link) (all config.Problems) {
+	if err := linkwatch.Lowerable(lower); err != nil {
+		all = append(all, warning(cfg, p, "interface", err.Error(), "mkad will not serve the port as it is"))
+	}
+	if controlled.Exists && controlled.Kind != "tun" && controlled.Kind != "macsec" {
+		all = append(all, warning(cfg, p, "controlled", fmt.Sprintf("%s exists and is not mkad's", p.Controlled),
+			"mkad will not serve the port as it is; remove the device, or choose another name"))
+	}
+	if _, _, err := choose(p, offersFor(p, lower.Index)); err != nil {
+		all = append(all, warning(cfg, p, "backend", err.Error(), `mkad will not serve the port as it is; "auto" takes what there is`))
 	}
 	return all
 }
 
+// checkLower warns of a lower device that is still to come, or that the host uses.
 func checkLower(cfg *config.Config, p config.Port, link linkwatch.Link) config.Problems {
-	if !link.Exists {
+	switch {
+	case !link.Exists:
 		return config.Problems{warning(cfg, p, "interface", p.Interface+" does not exist now", "mkad waits for it")}
-	}
-	if err := linkwatch.Lowerable(link); err != nil {
-		return config.Problems{warning(cfg, p, "interface", err.Error(), "mkad will not serve the port as it is")}
-	}
-	if p.Uncontrolled == config.Closed {
+	case p.Uncontrolled == config.Closed && linkwatch.Lowerable(link) == nil:
 		return checkClosed(cfg, p, link.Index)
 	}
 	return nil

@@ -53,7 +53,7 @@ func (p *port) lookAtKeys() {
 func (p *port) reloadKeys() {
 	p.d.keyWatch.follow(p.cfg.Keys)
 	p.keyFile = identify(p.cfg.Keys) // before: what changes meanwhile is read once more
-	keys, problems := config.LoadKeys(p.cfg.Keys)
+	keys, problems := loadKeys(p.cfg.Keys, p.d.opts.Clock.Now())
 	for _, w := range problems.Warnings() {
 		p.log.Warn("CAK file", "problem", w.String())
 	}
@@ -64,6 +64,9 @@ func (p *port) reloadKeys() {
 		p.keyProblem = errs[0].String()
 		p.tell(control.EventKeyFile, "", "not used: "+p.keyProblem)
 	} else {
+		if p.keyProblem != "" {
+			p.log.Info("CAK file is good again", "keys", len(keys))
+		}
 		p.keyProblem = ""
 		p.replaceKeys(keys)
 		p.tell(control.EventKeyFile, "", fmt.Sprintf("%d keys", len(keys)))

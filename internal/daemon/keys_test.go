@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"os"
@@ -282,6 +283,59 @@ func TestRoleAndLifetimeChangeWithoutANewParticipant(t *testing.T) {
 	k.replaceKeys([]config.Key{other})
 	if got := k.at(0); got != "02" || k.kay.Status(k.now()).Participants[0].MN != 0 {
 		t.Errorf("with another CAK: %q", got)
+	}
+}
+
+// Clause: none; design: bad input gets one line that names the line and the key
+func TestNoValidKeyIsBlamedOnTheTimeThatIsWrong(t *testing.T) {
+	const head = "[[key]]\nckn = \"%02x\"\ncak = \"77c1b3d50ee94a6f8a2d1c3e5b7f9a0d\"\n"
+	for _, c := range []struct {
+		name string
+		keys []string // what follows ckn and cak of each
+		want string   // "": nothing is wrong
+	}{
+		{"valid", []string{"start = 2020-01-01T00:00:00Z\nend = 2027-01-01T00:00:00Z\n"}, ""},
+		{"for ever", []string{""}, ""},
+		{"ended", []string{"start = 2020-01-01T00:00:00Z\nend = 2021-01-01T00:00:00Z\n"},
+			":5: warning: key.end: no key is valid now: the last ended at 2021-01-01T00:00:00Z"},
+		{"all ended", []string{"end = 2021-01-01T00:00:00Z\n", "end = 2022-01-01T00:00:00Z\n", "end = 2020-01-01T00:00:00Z\n"},
+			":8: warning: key.end: no key is valid now: the last ended at 2022-01-01T00:00:00Z"},
+		{"one to come", []string{"end = 2021-01-01T00:00:00Z\n", "start = 2028-01-01T00:00:00Z\n", "start = 2027-01-01T00:00:00Z\n"},
+			":12: warning: key.start: no key is valid now: the next begins at 2027-01-01T00:00:00Z"},
+	} {
+		path, text := filepath.Join(t.TempDir(), "eth1.toml"), ""
+		for i, rest := range c.keys {
+			text += fmt.Sprintf(head, i) + rest
+		}
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		keys, problems := loadKeys(path, noon)
+		switch {
+		case len(keys) != len(c.keys) || len(problems) > 1:
+			t.Errorf("%s: %d keys, %v", c.name, len(keys), problems)
+		case (len(problems) == 0) != (c.want == ""), len(problems) == 1 && !strings.HasPrefix(problems[0].String(), path+c.want):
+			t.Errorf("%s: %v, want %q", c.name, problems, c.want)
+		}
+	}
+}
+
+// Clause: none; a CAK file that was bad is told to be good again, once.
+func TestFileThatIsPutRightIsLogged(t *testing.T) {
+	const good = "[[key]]\nckn = \"01\"\ncak = \"77c1b3d50ee94a6f8a2d1c3e5b7f9a0d\"\n"
+	k := newKeyed(t)
+	k.cfg.Keys = filepath.Join(t.TempDir(), "eth1.toml")
+	for _, step := range []struct {
+		text string
+		told int // so far
+	}{{good, 0}, {good + "rubbish\n", 0}, {good, 1}, {good, 1}} {
+		if err := os.WriteFile(k.cfg.Keys, []byte(step.text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		k.reloadKeys()
+		if n := strings.Count(k.log.String(), "level=INFO msg=\"CAK file is good again\" keys=1"); n != step.told {
+			t.Errorf("told %d times, want %d:\n%s", n, step.told, k.log.String())
+		}
 	}
 }
 

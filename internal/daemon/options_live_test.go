@@ -151,7 +151,7 @@ func portOf(t *testing.T, h *mkadlab.Host) control.Port {
 // Clause: none; design: log_format is text or json, log_level what is left out.
 func TestLogIsOfTheFormatAndLevelThatIsConfigured(t *testing.T) {
 	t.Parallel()
-	l := newLink(t, released, "", "")
+	l := newLink(t, released, publishedKey, "life_time = \"5s\"\n")
 	edit(t, l.West, "[daemon]", "[daemon]\nlog_format = \"json\"")
 	edit(t, l.East, "[daemon]", "[daemon]\nlog_level = \"error\"")
 	must(t, l.Secure(t.Context()))
@@ -160,6 +160,11 @@ func TestLogIsOfTheFormatAndLevelThatIsConfigured(t *testing.T) {
 		var entry map[string]any
 		if err := json.Unmarshal([]byte(line), &entry); err != nil || entry["msg"] == nil {
 			t.Errorf("%q is no JSON object with a message: %v", line, err)
+		}
+	}
+	for _, warning := range []string{"port.life_time: ", "key.cak: stands in public documents"} {
+		if n := strings.Count(l.West.Log(), warning); n != 1 {
+			t.Errorf("%d lines warn of %s", n, warning)
 		}
 	}
 	if log := l.East.Log(); log != "" || len(lines) < 3 {
