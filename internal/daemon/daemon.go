@@ -279,7 +279,7 @@ func (p *port) outlives(found bool) bool {
 	if found {
 		return true
 	}
-	if p.cfg.OnExit == config.Keep && p.d.watcher.Link(p.cfg.Interface).Exists {
+	if p.staysClosed() {
 		p.log.Warn("no longer in the configuration; the Controlled Port is removed, and the lower device stays closed",
 			"controlled", p.cfg.Controlled, "remedy", "mkactl unlock "+p.cfg.Interface)
 		return true
@@ -287,6 +287,11 @@ func (p *port) outlives(found bool) bool {
 	p.log.Warn("no longer in the configuration; the Controlled Port is removed, and the lower device is opened",
 		"controlled", p.cfg.Controlled)
 	return false
+}
+
+// staysClosed reports whether a lower device that is closed is left so when the configuration has the port no longer.
+func (p *port) staysClosed() bool {
+	return p.cfg.OnExit == config.Keep && p.d.watcher.Link(p.cfg.Interface).Exists
 }
 
 func portOf(cfg *config.Config, name string) (config.Port, bool) {

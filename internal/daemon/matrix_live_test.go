@@ -38,7 +38,7 @@ var reloadings = []reloading{
 	{name: "another port", below: "[[port]]\ninterface = \"eth2\"\ncontrolled = \"sec2\"\nkeys = \"../key.toml\"",
 		says: []string{untouchedPort, "eth2: add, cuts nothing"}},
 	{name: "another port, removed", below: "[[port]]\ninterface = \"eth2\"\ncontrolled = \"sec2\"\nkeys = \"../key.toml\"", back: true,
-		says: []string{untouchedPort, "eth2: remove, cuts nothing"}},
+		says: []string{untouchedPort, "eth2: remove, cuts nothing", "eth2 stays closed; to open it then: mkactl unlock eth2"}},
 	{name: "a port of no device", below: "[[port]]\ninterface = \"eth7\"\ncontrolled = \"sec7\"\nkeys = \"../key.toml\"",
 		says: []string{untouchedPort, "eth7: add, cuts nothing"}},
 	{name: "another key", key: theKey + otherKey, says: []string{adjustedPort, "key 41484f", ": added"}},

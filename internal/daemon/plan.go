@@ -50,7 +50,11 @@ func (p *port) plan(cfg *config.Config) control.PortPlan {
 	next, found := portOf(cfg, p.cfg.Interface)
 	if !found {
 		plan.Action = control.RemovePort
-		p.do(func() { plan.Cut = p.passes() })
+		p.do(func() {
+			if plan.Cut = p.passes(); p.closed && p.staysClosed() {
+				plan.Changes = append(plan.Changes, p.cfg.Interface+" stays closed; to open it then: mkactl unlock "+p.cfg.Interface)
+			}
+		})
 		return plan
 	}
 	plan.Action = p.actionFor(next)
