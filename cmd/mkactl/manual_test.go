@@ -18,7 +18,7 @@ func TestManualPageIsCurrent(t *testing.T) {
 	tool := tool{stdout: io.Discard, stderr: io.Discard}
 	want := manual.Of(tool.root(func() {}), manual.Page{
 		Section: 8,
-		Files:   []manual.File{{Path: "/run/mkad/control.sock", What: "The control socket of mkad."}},
+		Files:   []manual.File{{Path: "/run/mkad/control.sock", What: "The control socket of mkad."}, manual.Documents},
 		SeeAlso: []string{"mkad.toml 5", "mkad 8"},
 	})
 	if *update {

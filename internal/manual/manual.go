@@ -24,6 +24,9 @@ type Page struct {
 // A File is one that a program uses.
 type File struct{ Path, What string }
 
+// Documents are where a package has what the pages call docs.
+var Documents = File{"/usr/share/doc/mkad/docs", "The documents that are called docs here."}
+
 // Of is the manual page of a program, in mdoc(7).
 func Of(root *cobra.Command, p Page) []byte {
 	var m mdoc

@@ -4,6 +4,7 @@ import (
 	"flag"
 	"os"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -60,6 +61,19 @@ func TestReferenceHasEveryKey(t *testing.T) {
 			if len(e.Text) == 0 {
 				t.Errorf("nothing is said of %s", e.Keys[0].Name)
 			}
+		}
+	}
+}
+
+// What is indented in the example stands as it is, and what can be pasted has its quotes.
+func TestReferenceKeepsWhatCanBePasted(t *testing.T) {
+	const text = "[[port]]\n# Prose, of\n# two lines:\n#     a = \"b\" # c\n#     d = 1\n# More prose.\n#x = \"y\"\n"
+	for page, want := range map[string]string{
+		string(manual.ConfigDocument(text)): "\nProse, of two lines:\n\n```toml\na = \"b\" # c\nd = 1\n```\n\nMore prose.\n",
+		string(manual.ConfigPage(text)):     ".It Ic x\nDefault:\n.Bd -literal -offset indent\nx = \"y\"\n.Ed\nProse, of two lines:\n.Bd -literal -offset indent\na = \"b\" # c\nd = 1\n.Ed\nMore prose.\n",
+	} {
+		if !strings.Contains(page, want) {
+			t.Errorf("%q is not in\n%s", want, page)
 		}
 	}
 }

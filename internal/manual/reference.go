@@ -75,9 +75,16 @@ func ConfigPage(example string) []byte {
 		for _, e := range t.Entries {
 			for _, k := range e.Keys {
 				m.macro("It", "Ic", k.Name)
-				m.macro("Pq", k.kind(), "Li", k.Name, "=", k.Value)
+				m.line(k.kind() + ":")
+				m.literal([]string{k.Name + " = " + k.Value})
 			}
-			m.sentences(strings.Fields(strings.Join(e.Text, " ")))
+			for _, p := range passages(e.Text) {
+				if p.literal {
+					m.literal(p.lines)
+				} else {
+					m.sentences(strings.Fields(strings.Join(p.lines, " ")))
+				}
+			}
 		}
 		m.macro("El")
 	}
@@ -85,7 +92,7 @@ func ConfigPage(example string) []byte {
 	m.prose(cakFiles)
 	m.literal(strings.Split(cakFile, "\n"))
 	m.files([]File{{"/etc/mkad/mkad.toml", "The configuration."},
-		{"/etc/mkad/keys", "The CAK files, mode 0600, of the user mkad or of root."}})
+		{"/etc/mkad/keys", "The CAK files, mode 0600, of the user mkad or of root."}, Documents})
 	m.seeAlso([]string{"mkactl 8", "mkad 8"})
 	return []byte(m.String())
 }
@@ -106,12 +113,37 @@ func ConfigDocument(example string) []byte {
 				names = append(names, "`"+k.Name+"`")
 				values = append(values, fmt.Sprintf("%s: `%s = %s`", k.kind(), k.Name, k.Value))
 			}
-			fmt.Fprintf(&b, "\n### %s\n%s\n\n%s", strings.Join(names, ", "), strings.Join(values, ", "),
-				wrapped(strings.Join(e.Text, " ")))
+			fmt.Fprintf(&b, "\n### %s\n%s\n", strings.Join(names, ", "), strings.Join(values, ", "))
+			for _, p := range passages(e.Text) {
+				if p.literal {
+					fmt.Fprintf(&b, "\n```toml\n%s\n```\n", strings.Join(p.lines, "\n"))
+				} else {
+					b.WriteString("\n" + wrapped(strings.Join(p.lines, " ")))
+				}
+			}
 		}
 	}
 	fmt.Fprintf(&b, "\n## CAK files\n\n%s\n```toml\n%s\n```\n", wrapped(cakFiles), cakFile)
 	return []byte(b.String())
+}
+
+// A passage is lines of a text that are set alike.
+type passage struct {
+	lines   []string
+	literal bool // as they stand
+}
+
+// passages divides a text into prose and lines that are indented by four, which it takes away.
+func passages(text []string) (all []passage) {
+	for _, line := range text {
+		line, literal := strings.CutPrefix(line, "    ")
+		if n := len(all); n == 0 || all[n-1].literal != literal {
+			all = append(all, passage{literal: literal})
+		}
+		last := &all[len(all)-1]
+		last.lines = append(last.lines, line)
+	}
+	return all
 }
 
 // Names lists the keys of a table, which is named with its brackets.
@@ -160,7 +192,11 @@ type or a value out of range is an error, told with file, line and what to write
 reload would touch. A reload ("mkactl reload", SIGHUP) leaves ports that are configured as before alone. What is another
 device, or another filter, begins anew and cuts the port's traffic until its peers have agreed again: controlled, backend,
 cipher_suites, confidentiality, policy, uncontrolled, on_unsecured, port_id and eapol_ethertype. All else a port takes while
-its traffic goes on.`
+its traffic goes on, unless it makes another member key server (key_server_priority, allow_priority_255): that cuts until the
+new one's SAK is in use, and "--diff" says so. What one side alone changes may also keep the two from hearing each other
+(eapol_destination, eapol_accept, a life_time shorter than the peer's hellos): that cuts both when the life time is over, and
+"--diff", which knows one side, does not say so. A port that is removed leaves its lower device closed, under on_exit =
+"keep": "mkactl unlock" opens it.`
 
 const cakFiles = `A CAK file holds the keys of a port: one [[key]] or several. It must be a regular file, belong to root or to
 the user mkad, and give nobody else any permission. "mkactl keygen" makes one.`
