@@ -38,7 +38,8 @@ dist: build
 	for page in packaging/man/*; do gzip -9n <$$page >dist/$$(basename $$page).gz || exit; done
 	for shell in bash zsh fish; do bin/mkactl completion $$shell >dist/mkactl.$$shell || exit; done
 
-# Installation, upgrade, removal and purge of the .deb in a Debian of its own, with its systemd; needs root.
+# Installation, upgrade, removal and purge of the .deb in a Debian of its own, with its systemd; needs root. What that needs
+# is installed on this machine, and stays: systemd-container and debootstrap. The first has systemd upgraded, where it is older.
 test-packages: deb
 	.ci/setup packages
 	.ci/packages
