@@ -26,7 +26,7 @@ func printPlan(socket, path string, stdout io.Writer) error {
 			"try: start it; or name its socket with --socket, if it is [daemon] control that changes", err)
 	}
 	if !sameFile(plan.Config, path) {
-		return fmt.Errorf("the running mkad has another configuration, %s; check that", plan.Config)
+		return fmt.Errorf("the running mkad has another configuration, %s; check that, or leave --diff out", plan.Config)
 	}
 	_, err = io.WriteString(stdout, planText(plan))
 	return err

@@ -109,7 +109,7 @@ func (f Facts) macsec() Finding {
 	const what = "kernel SecY"
 	switch {
 	case f.MACsec != nil:
-		return Finding{what, Missing, f.MACsec.Error(), "mkad uses its own SecY in user space"}
+		return Finding{what, Missing, f.MACsec.Error(), "mkad uses its own SecY in user space; a wpa_supplicant here would need modprobe macsec"}
 	case !slices.Contains(f.Suites, secy.GCMAESXPN256):
 		return Finding{what, Limited, "macsec without XPN: " + names(f.Suites), "a kernel from 5.8 on has XPN"}
 	}
