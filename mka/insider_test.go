@@ -137,10 +137,20 @@ var lies = []struct {
 		s.x.Takes = func(secy.CipherSuite) bool { return false }
 		s.tellBoth()
 	}},
+	{name: "reports of the SAK that come and go", lie: func(s *besieged, n int) {
+		s.tellBoth()
+		for range 3 {
+			s.tellBoth(withoutSAKUse)
+		}
+	}},
+	{name: "no report of the SAK", harm: interrupted, lie: func(s *besieged, n int) { s.tellBoth(withoutSAKUse) }},
 	{name: "delay protection that nobody asked for", lie: func(s *besieged, n int) {
 		s.tellBoth(func(u *eapol.MKPDU) { u.SAKUse.DelayProtect = true })
 	}},
 }
+
+// withoutSAKUse takes from an MKPDU what it reports of keys, as of a member that has lost them.
+func withoutSAKUse(u *eapol.MKPDU) { u.SAKUse.Present = false }
 
 // lieTime is the distance of two lies.
 const lieTime = 100 * time.Millisecond
@@ -160,6 +170,7 @@ func TestInsiderWhoLiesCostsLittleAndLeavesNoTrace(t *testing.T) {
 			if got := harmOf(lapse); got != c.harm {
 				t.Errorf("no traffic for %v of %v: harm %d, want %d", lapse, siegeTime, got, c.harm)
 			}
+			t.Logf("%d new SAKs; no traffic for %v of %v", s.a.Status().Rekeys-keys, lapse, siegeTime)
 			s.cheap(s.a.Frames-sent, int(s.a.Status().Rekeys-keys), most)
 			s.x.Hush()
 			s.connected(s.a, s.b)
