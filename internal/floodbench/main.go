@@ -31,6 +31,8 @@ type options struct {
 	programs        string
 	rounds, seconds int
 	rate            int
+	sockets         int
+	only            string
 }
 
 func flags() (o options) {
@@ -38,8 +40,10 @@ func flags() (o options) {
 	flag.IntVar(&o.rounds, "rounds", 3, "`number` of rounds")
 	flag.IntVar(&o.seconds, "seconds", 6, "length of each measurement in `seconds`")
 	flag.IntVar(&o.rate, "rate", 5000, "honest `frames` a second, of 1000 octets")
+	flag.IntVar(&o.sockets, "sockets", 1, "`number` of packet sockets that the attacker sends by at once")
+	flag.StringVar(&o.only, "only", "", "measure this `kind` of flood only; without it, all")
 	flag.Parse()
-	if flag.NArg() > 0 || o.rounds < 1 || o.seconds < 2 || o.rate < 1 {
+	if flag.NArg() > 0 || o.rounds < 1 || o.seconds < 2 || o.rate < 1 || o.sockets < 1 {
 		flag.Usage()
 		os.Exit(2)
 	}
@@ -71,6 +75,9 @@ func run(ctx context.Context, o options, out io.Writer) (err error) {
 	for round := range o.rounds {
 		for i := range kinds {
 			k := kinds[(i+3*round)%len(kinds)] // 3 has no factor in common with the number of kinds
+			if o.only != "" && k.name != o.only {
+				continue
+			}
 			r, err := s.measure(ctx, k, time.Duration(o.seconds)*time.Second)
 			if err != nil {
 				return fmt.Errorf("%s: %w", k.name, err)

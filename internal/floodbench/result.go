@@ -147,6 +147,9 @@ func summarize(out io.Writer, results map[string][]result) {
 	fmt.Fprintln(out, "medians\n"+header)
 	for _, k := range kinds {
 		all := results[k.name]
+		if len(all) == 0 {
+			continue
+		}
 		kept := 0
 		for _, r := range all {
 			if r.kept {

@@ -21,7 +21,7 @@ import (
 type siege struct {
 	*mkadlab.Segment
 	west, east, attacker *mkadlab.Host
-	rate                 int
+	rate, sockets        int
 	mkpdu, macsec        []byte // of the west, as the attacker has heard them
 }
 
@@ -103,7 +103,8 @@ func newSiege(ctx context.Context, o options) (_ *siege, err error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &siege{Segment: segment, west: segment.Members[0], east: segment.Members[1], attacker: segment.Members[2], rate: o.rate}
+	s := &siege{Segment: segment, west: segment.Members[0], east: segment.Members[1], attacker: segment.Members[2], rate: o.rate,
+		sockets: o.sockets}
 	if err := s.begin(ctx); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
@@ -203,30 +204,35 @@ func (s *siege) observe(d time.Duration, k kind) (o observation, err error) {
 // A flood is an attack by a frame.
 type flood struct {
 	stop  atomic.Bool
-	sent  uint64
-	ended chan error
+	sent  atomic.Uint64
+	ended chan error // one for each socket
+	of    int        // sockets
 }
 
-// flood begins to send a frame over and over, as fast as one socket can.
+// flood begins to send a frame over and over, as fast as the sockets can.
 func (s *siege) flood(frame []byte) (*flood, error) {
 	d, err := s.attacker.Device(mkadlab.Lower)
 	if err != nil {
 		return nil, err
 	}
-	f := &flood{ended: make(chan error, 1)}
-	var fd int
-	err = s.attacker.Do(func() (err error) {
-		fd, err = unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0)
+	f := &flood{ended: make(chan error, s.sockets)}
+	for range s.sockets {
+		var fd int
+		err = s.attacker.Do(func() (err error) {
+			fd, err = unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0)
+			if err != nil {
+				return err
+			}
+			return errors.Join(unix.SetsockoptInt(fd, unix.SOL_PACKET, unix.PACKET_QDISC_BYPASS, 1),
+				unix.Bind(fd, &unix.SockaddrLinklayer{Ifindex: d.Index}))
+		})
 		if err != nil {
-			return err
+			_, ended := f.end()
+			return nil, errors.Join(fmt.Errorf("open the attacker's socket: %w", err), ended)
 		}
-		return errors.Join(unix.SetsockoptInt(fd, unix.SOL_PACKET, unix.PACKET_QDISC_BYPASS, 1),
-			unix.Bind(fd, &unix.SockaddrLinklayer{Ifindex: d.Index}))
-	})
-	if err != nil {
-		return nil, fmt.Errorf("open the attacker's socket: %w", err)
+		f.of++
+		go func() { f.ended <- f.run(fd, frame) }()
 	}
-	go func() { f.ended <- f.run(fd, frame) }()
 	return f, nil
 }
 
@@ -234,7 +240,7 @@ func (f *flood) run(fd int, frame []byte) error {
 	for !f.stop.Load() {
 		switch _, err := unix.Write(fd, frame); {
 		case err == nil:
-			f.sent++
+			f.sent.Add(1)
 		case errors.Is(err, unix.ENOBUFS), errors.Is(err, unix.EAGAIN), errors.Is(err, unix.EINTR):
 		default:
 			return errors.Join(os.NewSyscallError("send", err), unix.Close(fd))
@@ -246,6 +252,9 @@ func (f *flood) run(fd int, frame []byte) error {
 // end ends the flood and tells how many frames were sent.
 func (f *flood) end() (uint64, error) {
 	f.stop.Store(true)
-	err := <-f.ended
-	return f.sent, err
+	var err error
+	for range f.of {
+		err = errors.Join(err, <-f.ended)
+	}
+	return f.sent.Load(), err
 }
