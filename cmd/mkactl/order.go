@@ -76,8 +76,9 @@ func (t *tool) unlock() *cobra.Command {
 		Use:   "unlock PORT",
 		Short: "Take away the filter by which mkad keeps the host from using a lower device in clear",
 		Long: "Unlock takes away the filter by which mkad keeps the host from using a lower device in clear. It is for\n" +
-			"when mkad has ended: the filter stays, also when mkad dies. What a running mkad serves stays closed; stop it\n" +
-			"first, or set uncontrolled = \"open\" for the port in mkad.toml. PORT is the lower device.",
+			"when mkad has ended: the filter stays, also when mkad dies; and for a port that was removed from the\n" +
+			"configuration. What a running mkad serves stays closed; stop it first, or set uncontrolled = \"open\" for the\n" +
+			"port in mkad.toml. PORT is the lower device.",
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: t.closed,
 		RunE:              func(_ *cobra.Command, args []string) error { return t.unlockPort(args[0], force) },
