@@ -30,6 +30,7 @@ func (p *port) evidence() explain.Evidence {
 		StateLost:   p.stateLost,
 		StateUnkept: p.file.failure,
 		Late:        p.now() >= p.carrierSince.Add(p.cfg.LifeTime),
+		Rekeyed:     len(p.given) > 0 && p.now() < p.givenAt.Add(p.cfg.LifeTime),
 		Now:         p.now(),
 		Seen:        &p.seen,
 	}

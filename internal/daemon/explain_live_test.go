@@ -3,9 +3,13 @@ package daemon_test
 import (
 	"encoding/json"
 	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/vishvananda/netlink"
 
@@ -14,6 +18,7 @@ import (
 	"mkad/internal/explain"
 	"mkad/internal/netlab/mkadlab"
 	"mkad/internal/port"
+	"mkad/mka"
 )
 
 // An ailment is a condition made for real between two hosts, and what the west says of it.
@@ -303,3 +308,23 @@ func TestSecuredPortHasNothingToExplain(t *testing.T) {
 	sameWords(t, "explain", fields("", document), "version ports ports.interface ports.controlled ports.state ports.since "+
 		"ports.cause ports.reason ports.remedy ports.evidence")
 }
+
+// Clause: none; design: explain. Whoever changes a key on one side is not sent to look for a fault on the wire.
+func TestChangedKeyIsNotBlamedOnTheWire(t *testing.T) {
+	t.Parallel()
+	l := newLink(t, released, "", "")
+	own := filepath.Join(filepath.Dir(l.West.ConfigFile()), "own.toml")
+	text, err := os.ReadFile(l.KeyFile)
+	must(t, err)
+	must(t, os.WriteFile(own, text, 0o600))
+	edit(t, l.West, l.KeyFile, own)
+	must(t, l.Secure(t.Context()))
+	<-time.After(mka.LifeTime) // until the carrier is none that has just come
+	must(t, os.WriteFile(own, anotherCAK.ReplaceAll(text, []byte(`cak = "00112233445566778899aabbccddeeff"`)), 0o600))
+	waitForCause(t, l.West, explain.WrongCAK)
+	if n := timesLogged(l.West, explain.NothingHeard); n != 0 || strings.Contains(l.West.Log(), "cause="+string(explain.NothingHeard)) {
+		t.Errorf("the log says that nothing is heard:\n%s", l.West.Log())
+	}
+}
+
+var anotherCAK = regexp.MustCompile(`(?m)^cak *=.*$`)

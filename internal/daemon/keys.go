@@ -20,6 +20,7 @@ type keyState struct {
 	keyProblem string // why the CAK file, as it is now, cannot be used; "": it is in use
 	keysAt     mka.Time
 	given      map[keyderive.CKN]mka.ParticipantChanged // of each key that has a participant, what the KaY was told
+	givenAt    mka.Time                                 // when the last got one
 	lastUsed   keyderive.CKN                            // the last principal; zero: there was none
 	clinging   bool                                     // to keys that are not valid, for want of a clock that is right
 	chainEnd   time.Time                                // that was last warned of; zero: there is none
@@ -171,6 +172,7 @@ func (p *port) setKey(k *config.Key, ph phase) {
 		p.step(want)
 	default:
 		p.step(mka.ParticipantAdded{CKN: k.CKN, CAK: k.CAK.Clone(), Role: want.Role, Rank: want.Rank, Standby: want.Standby})
+		p.givenAt = p.now()
 	}
 	if p.given == nil {
 		p.given = map[keyderive.CKN]mka.ParticipantChanged{}
@@ -182,6 +184,9 @@ func (p *port) setKey(k *config.Key, ph phase) {
 		p.tell(control.EventKeyEnd, ckn, "ended")
 	case want.Standby:
 		p.log.Info("key is about to begin, or has just ended", "ckn", ckn, "role", k.Role, "start", instant(k.Start), "end", instant(k.End))
+	case p.clinging && (!known || is.Standby):
+		p.log.Info("key is in use", "ckn", ckn, "role", k.Role, "start", instant(k.Start), "end", instant(k.End))
+		p.tell(control.EventKeyStart, ckn, clingingText)
 	case !known || is.Standby:
 		p.log.Info("key is valid", "ckn", ckn, "role", k.Role, "end", instant(k.End))
 		p.tell(control.EventKeyStart, ckn, "")

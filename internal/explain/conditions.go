@@ -386,6 +386,8 @@ func handshake(e *Evidence) (why, remedy string) {
 		return "a peer is heard that has not listed us yet", ""
 	case !e.Late && !e.heard():
 		return "no peer has been heard yet", ""
+	case e.Rekeyed:
+		return "the keys have just changed, and no peer has been heard with them yet", ""
 	}
 	return "", ""
 }

@@ -29,6 +29,7 @@ type Evidence struct {
 	StateUnkept error // why what the next mkad needs cannot be kept now
 	Occupied    error // another program speaks EAPOL on the device now
 	Late        bool  // the carrier has been there for longer than LifeTime
+	Rekeyed     bool  // a key of the CAK file has been in use for less than LifeTime
 	Now         mka.Time
 	MKA         mka.Status
 	Seen        *Seen // nil: nothing
@@ -87,6 +88,8 @@ func (s *Seen) Note(e mka.Event, at mka.Time) {
 		if last := s.events[e.Kind]; last.seen && at < last.at.Add(time.Second) {
 			return
 		}
+	case mka.EventSecured: // what was wrong until then is not what will be
+		s.discards = [len(s.discards)]sighting{}
 	case mka.EventPeerLost:
 		s.silent = e.Reason == mka.ReasonSilent
 	case mka.EventPeerHeard:

@@ -436,6 +436,33 @@ func TestOldSightingsDoNotCount(t *testing.T) {
 	}
 }
 
+// Clause: none; design: explain. What kept a port from being secured is forgotten when it is.
+func TestSightingsFromBeforeItWasSecuredDoNotCount(t *testing.T) {
+	var seen explain.Seen
+	e := newLab().after(10 * time.Second).evidence()
+	e.Seen = &seen
+	seen.Note(mka.Event{Kind: mka.EventDiscarded, Discard: eapol.DiscardICV, CKN: mkatest.CKN("0007")}, e.Now)
+	if v := explain.Explain(e); v.Cause != explain.WrongCAK {
+		t.Fatalf("the verdict is %q: %s", v.Cause, v.Reason())
+	}
+	seen.Note(mka.Event{Kind: mka.EventSecured}, e.Now)
+	if v := explain.Explain(e); v.Cause == explain.WrongCAK {
+		t.Errorf("the verdict is %q: %s", v.Cause, v.Reason())
+	}
+}
+
+// Clause: none; design: explain. Of a key that has just come into use nothing can be heard yet.
+func TestKeyThatHasJustChangedIsNoSilence(t *testing.T) {
+	e := newLab().after(10 * time.Second).evidence()
+	if v := explain.Explain(e); v.Cause != explain.NothingHeard {
+		t.Fatalf("the verdict is %q: %s", v.Cause, v.Reason())
+	}
+	e.Rekeyed = true
+	if v := explain.Explain(e); v.Cause != explain.Handshake {
+		t.Errorf("the verdict is %q: %s", v.Cause, v.Reason())
+	}
+}
+
 // Clause: none; design: explain. The log tells of a discarded frame what it means, also beside a live peer.
 func TestDiscardedFrameIsExplained(t *testing.T) {
 	e := newLab().evidence()

@@ -55,15 +55,16 @@ func (e *Evidence) keyFact() string {
 	if e.Keys.Problem != "" {
 		return e.Keys.Problem
 	}
-	fact := fmt.Sprintf("keys in %s: valid now %s", e.KeyFile, listed(e.Keys.Valid))
+	validity := "valid now"
+	if e.Keys.Unsynchronised {
+		validity = "none is valid, but nothing keeps the clock right, so in use"
+	}
+	fact := fmt.Sprintf("keys in %s: %s %s", e.KeyFile, validity, listed(e.Keys.Valid))
 	if len(e.Keys.Idle) > 0 {
 		fact += ", not valid now " + listed(e.Keys.Idle)
 	}
 	if !e.Keys.Next.IsZero() {
 		fact += ", the next begins at " + e.Keys.Next.UTC().Format(time.RFC3339)
-	}
-	if e.Keys.Unsynchronised {
-		fact += "; the clock is not synchronised"
 	}
 	return fact
 }
