@@ -323,7 +323,8 @@ func (d *Device) usable() error {
 func (d *Device) Reports() <-chan secy.Report { return d.reports }
 
 // Close ends the watch and, unless keep is true, removes the macsec device. One that is kept goes on as it is, with its
-// SAs, for the next Open. Closing twice does nothing.
+// SAs, for the next Open; only one that is down and has lost routes by that is left dormant instead, with them. Closing twice
+// does nothing.
 func (d *Device) Close(keep bool) error {
 	d.mu.Lock()
 	if d.closed {
@@ -336,7 +337,11 @@ func (d *Device) Close(keep bool) error {
 	d.polling.Wait()
 	d.resuming.Wait()
 	defer d.kernel.hangUp()
-	if keep || d.err != nil {
+	switch {
+	case d.err != nil:
+		return nil
+	case keep:
+		d.leaveWhole()
 		return nil
 	}
 	if err := d.remove(); err != nil {

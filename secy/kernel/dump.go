@@ -151,6 +151,18 @@ func (s *state) holds(key secy.KeyID) bool {
 	return s.transmitSA(key) != nil
 }
 
+// receives reports whether any receive SA is in use.
+func (s *state) receives() bool {
+	for _, sc := range s.receive {
+		for _, sa := range sc.sas {
+			if sa != nil && sa.active {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 func saOf(sas *[numANs]*securityAssociation, key secy.KeyID) *securityAssociation {
 	for _, sa := range sas {
 		if sa != nil && sa.key == key {

@@ -24,6 +24,12 @@ type entry struct {
 	r    request // what puts it back
 }
 
+// lasting reports whether it is an address without an end, which the kernel takes on a device that is down as well: others
+// it drops there.
+func (e entry) lasting() bool {
+	return e.r.kind == unix.RTM_NEWADDR && e.r.body[2]&unix.IFA_F_PERMANENT != 0
+}
+
 // identify reads the identity of a device.
 func (c *conversation) identify(index int) (*identity, error) {
 	links, err := c.links()

@@ -28,13 +28,6 @@ type host struct {
 	log  bytes.Buffer
 }
 
-func must(t testing.TB, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
 // newHosts makes a wire whose ends have no Device yet.
 func newHosts(t *testing.T) (west, east *host) {
 	t.Helper()

@@ -45,6 +45,13 @@ func inLab(t *testing.T, f func(l *lab)) {
 	synctest.Test(t, func(t *testing.T) { f(newLab(t)) })
 }
 
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 // newLab makes a lab whose Device is not open yet.
 func newLab(t *testing.T) *lab {
 	l := &lab{t: t, k: kerneltest.New()}

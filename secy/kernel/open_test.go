@@ -3,6 +3,7 @@ package kernel_test
 import (
 	"bytes"
 	"encoding/binary"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -263,17 +264,69 @@ func TestDownPutsBackWhatItHasCost(t *testing.T) {
 		l.order(append([]secy.Op{configure(strict)}, install(first, 0)...)...)
 		d := l.device()
 		v4, v6 := address(d.Index, unix.AF_INET, []byte{192, 0, 2, 1}), address(d.Index, unix.AF_INET6, make([]byte, 16))
-		d.Addresses = [][]byte{v4, v6}
+		ending := address(d.Index, unix.AF_INET6, []byte{0x20, 0x01, 15: 1})
+		ending[2] = 0 // not permanent
+		d.Addresses = [][]byte{v4, v6, ending}
 		d.Routes = [][]byte{route(d.Index, []byte{198, 51, 100, 0}, nil)}
 		l.order(controlledPort(false))
-		if d.Up || len(d.Addresses) != 1 {
-			t.Fatalf("disabled: %+v", d)
+		if d.Up || len(d.Addresses) != 2 || !bytes.Equal(d.Addresses[1], v6) {
+			t.Fatalf("disabled: %+v, want what the kernel takes on a device that is down", d)
 		}
-		d.Addresses = nil // somebody takes the other one away
+		d.Addresses = d.Addresses[1:] // somebody takes the other one away
 		l.order(deleteSAs(first))
 		l.order(install(another, 1)...)
-		if !d.Up || len(d.Addresses) != 1 || d.Addresses[0][0] != unix.AF_INET6 || len(d.Routes) != 1 {
+		if want := [][]byte{v6, ending}; !d.Up || !slices.EqualFunc(d.Addresses, want, bytes.Equal) || len(d.Routes) != 1 {
 			t.Errorf("enabled: %+v, want what was lost by the port and nothing else", d)
+		}
+	})
+}
+
+// The next process knows nothing of what an earlier one has cost the device.
+func TestDeviceTakenDownIsLeftWhole(t *testing.T) {
+	inLab(t, func(l *lab) {
+		down := func(c *kernel.Config) { c.Unsecured = kernel.Down }
+		l.open(down)
+		l.order(append([]secy.Op{configure(strict)}, install(first, 0)...)...)
+		d := l.device()
+		d.Addresses = [][]byte{address(d.Index, unix.AF_INET6, make([]byte, 16))}
+		d.Routes = [][]byte{route(d.Index, []byte{198, 51, 100, 0}, nil)}
+		l.order(controlledPort(false), deleteSAs(first))
+		must(t, l.Close(true))
+		if !d.Up || d.OperState != operDormant || len(d.Addresses) != 1 || len(d.Routes) != 1 || !d.SecY.Protect || d.SecY.Validation != 2 {
+			t.Errorf("left is %+v, SecY %+v, want all that it had, dormant and closed", d, d.SecY)
+		}
+		l.open(down)
+		if d.Up || len(d.Routes) != 0 {
+			t.Errorf("opened again: %+v", d)
+		}
+		l.order(append([]secy.Op{configure(strict)}, install(another, 1)...)...)
+		if !d.Up || len(d.Addresses) != 1 || len(d.Routes) != 1 {
+			t.Errorf("secured again: %+v", d)
+		}
+	})
+}
+
+func TestDeviceTakenDownThatHasLostNothingIsLeftDown(t *testing.T) {
+	inLab(t, func(l *lab) {
+		l.open(func(c *kernel.Config) { c.Unsecured = kernel.Down })
+		must(t, l.Close(true))
+		if d := l.device(); d.Up {
+			t.Errorf("left is %+v", d)
+		}
+	})
+}
+
+// On a device that is up what receive SAs in use admit would be delivered.
+func TestDeviceTakenDownThatCouldReceiveIsLeftDown(t *testing.T) {
+	inLab(t, func(l *lab) {
+		l.open(func(c *kernel.Config) { c.Unsecured = kernel.Down })
+		l.order(append([]secy.Op{configure(strict)}, install(first, 0)...)...)
+		d := l.device()
+		d.Routes = [][]byte{route(d.Index, []byte{198, 51, 100, 0}, nil)}
+		l.order(controlledPort(false))
+		must(t, l.Close(true))
+		if d.Up || !strings.Contains(l.log.String(), "what=\"route 198.51.100.0/24 of macsec0") {
+			t.Errorf("left is %+v, and the log\n%s", d, &l.log)
 		}
 	})
 }

@@ -60,7 +60,8 @@ func (d *Device) show(mode, state uint8) error {
 	return d.change(doing, setOperState(d.index, state))
 }
 
-// takeDown takes the device down and notes what addresses and routes that costs.
+// takeDown takes the device down. What addresses that costs it gets back at once, where the kernel takes them; the rest, all
+// its routes foremost, is noted.
 func (d *Device) takeDown() error {
 	before, err := d.kernel.identify(d.index)
 	if err != nil {
@@ -73,8 +74,37 @@ func (d *Device) takeDown() error {
 	if err != nil {
 		return explain("list addresses of "+d.cfg.Controlled, err)
 	}
-	d.stripped = append(d.stripped, without(before.entries, after.entries)...)
+	for _, e := range without(before.entries, after.entries) {
+		if !e.lasting() || d.kernel.putBack([]entry{e}) != nil {
+			d.stripped = append(d.stripped, e)
+		}
+	}
 	return nil
+}
+
+// leaveWhole gives a device that is to be left what taking it down has cost it: nobody else knows of it, and the kernel has
+// no routes on a device that is down. It is left dormant instead, as closed as it was. One that could receive is left down.
+func (d *Device) leaveWhole() {
+	if len(d.stripped) == 0 {
+		return
+	}
+	err := d.refresh()
+	if err == nil && d.last.receives() {
+		err = errors.New("it has receive SAs in use, and stays down")
+	}
+	if err == nil {
+		err = d.setControls()
+	}
+	if err == nil {
+		err = d.show(linkModeDormant, operDormant)
+	}
+	if err == nil {
+		d.putBack(d.stripped)
+		return
+	}
+	for _, e := range d.stripped {
+		d.log.Warn("cannot put back", "controlled", d.cfg.Controlled, "what", e.name, "err", err)
+	}
 }
 
 // putBack gives addresses and routes back. What cannot be given back is logged: traffic goes on without.
