@@ -91,8 +91,7 @@ func (p *port) losses(next config.Port) []string {
 	return losses
 }
 
-// remakes reports whether other settings may put another device in the place of the Controlled Port: the kernel fixes a
-// device's kind, its SCI and, for its own SecY, the suite. What is renamed is not the same Controlled Port.
+// remakes reports whether other settings may put another device in the place of the Controlled Port.
 func (p *port) remakes(next config.Port) bool {
 	if p.secY == nil || next.Controlled != p.cfg.Controlled {
 		return false
@@ -105,9 +104,14 @@ func (p *port) remakes(next config.Port) bool {
 		}
 		backend = choice.Backend
 	}
-	user := offload.BackendUserspace
-	return (backend == user) != (p.choice.Backend == user) ||
-		backend != user && (next.PortID != p.cfg.PortID || !slices.Equal(next.CipherSuites, p.cfg.CipherSuites))
+	return remade(p.cfg, next, p.choice.Backend, backend)
+}
+
+// remade is remakes of the backends that were chosen: the kernel fixes a device's kind, its SCI and, for its own SecY, the
+// suite; and it moves a SecY to hardware or from it only while that is down and has no SAs.
+func remade(was, next config.Port, from, to offload.Backend) bool {
+	return from != to || to != offload.BackendUserspace &&
+		(next.PortID != was.PortID || !slices.Equal(next.CipherSuites, was.CipherSuites))
 }
 
 // refuseLosses is the answer to what would cost the port something for good; force is the command that does it all the same.

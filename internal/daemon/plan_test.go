@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"mkad/internal/config"
+	"mkad/offload"
+	"mkad/secy"
 )
 
 // Clause: none; what a reload restarts a port for is what the reference says
@@ -31,5 +33,30 @@ func TestReferenceNamesTheSettingsThatRestartAPort(t *testing.T) {
 	slices.Sort(want)
 	if !slices.Equal(said, want) {
 		t.Errorf("docs/config.md says that these begin anew:\n%v\nand these do:\n%v", said, want)
+	}
+}
+
+// Clause: none; design decision 2: what the kernel fixes when a device is made
+func TestWhatTheKernelFixesMakesAnotherDevice(t *testing.T) {
+	suites := []secy.CipherSuite{secy.GCMAES256}
+	for _, c := range []struct {
+		from, to offload.Backend
+		next     config.Port
+		want     bool
+	}{
+		{from: offload.BackendUserspace, to: offload.BackendUserspace, next: config.Port{PortID: 2, CipherSuites: suites}},
+		{from: offload.BackendUserspace, to: offload.BackendKernel, want: true},
+		{from: offload.BackendKernel, to: offload.BackendUserspace, want: true},
+		{from: offload.BackendKernel, to: offload.BackendKernel},
+		{from: offload.BackendKernel, to: offload.BackendKernel, next: config.Port{PortID: 2}, want: true},
+		{from: offload.BackendKernel, to: offload.BackendKernel, next: config.Port{CipherSuites: suites}, want: true},
+		{from: offload.BackendKernel, to: offload.BackendMAC, want: true},
+		{from: offload.BackendMAC, to: offload.BackendKernel, want: true},
+		{from: offload.BackendMAC, to: offload.BackendPHY, want: true},
+		{from: offload.BackendPHY, to: offload.BackendPHY},
+	} {
+		if got := remade(config.Port{}, c.next, c.from, c.to); got != c.want {
+			t.Errorf("%s to %s with %+v: %t, want %t", c.from, c.to, c.next, got, c.want)
+		}
 	}
 }
