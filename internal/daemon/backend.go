@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -96,7 +97,7 @@ func (d *Daemon) ChangeBackend(name, backend string, force bool) error {
 	}
 	p.log.Info("backend changed", "from", p.cfg.Backend, "to", backend)
 	p.stop(leaving{controlled: true, closed: true})
-	d.ports[at] = d.startPort(next)
+	d.ports[at] = d.startPort(next, p.custody)
 	return nil
 }
 
@@ -108,10 +109,24 @@ func (p *port) movesTo(next config.Port) (bool, error) {
 		return false, &control.Error{Text: err.Error(), Remedy: "see what this machine has: mkactl doctor"}
 	}
 	if p.secY == nil || choice.Backend != p.choice.Backend {
-		return true, nil
+		return true, p.vacant(choice.Backend)
 	}
 	p.cfg.Backend, p.choice.Reason = next.Backend, choice.Reason
 	return false, nil
+}
+
+// vacant reports what keeps a backend from serving the port that is seen only when its device is made: by then the one that
+// is there now would have gone.
+func (p *port) vacant(b offload.Backend) error {
+	if b == offload.BackendUserspace {
+		return nil
+	}
+	err := kernel.Vacant(nil, p.link.Index, p.cfg.Controlled, secy.NewSCI(p.link.MAC, p.cfg.PortID))
+	if err != nil {
+		return &control.Error{Text: fmt.Sprintf("%s cannot be served by backend %s: %v", p.cfg.Interface, b, err),
+			Remedy: "see what is on it: ip -d link show type macsec"}
+	}
+	return nil
 }
 
 // A Setup is what a SecY is opened for.
@@ -121,7 +136,9 @@ type Setup struct {
 	SCI    secy.SCI // of the transmit SC
 	Choice offload.Choice
 	Mark   uint32 // SO_MARK of what a software SecY sends; 0: none
-	Log    *slog.Logger
+	// Custody keeps what the host knows the Controlled Port by, from one SecY of the port to the next; nil: nothing is kept.
+	Custody *kernel.Custody
+	Log     *slog.Logger
 }
 
 // OpenSecY opens the SecY that was chosen. The device that another backend has left as Controlled Port gives way to it, and
@@ -142,6 +159,7 @@ func OpenSecY(s Setup) (SecY, error) {
 			Offload:     offloads[s.Choice.Backend],
 			Unsecured:   unsecured(s.Port),
 			Replace:     userspace.Left(s.Port.Controlled),
+			Custody:     s.Custody,
 			Pause:       pauseEgress,
 			Logger:      s.Log,
 		})
@@ -150,15 +168,15 @@ func OpenSecY(s Setup) (SecY, error) {
 }
 
 func openUserspace(s Setup) (SecY, error) {
-	before, err := kernel.Displace(nil, s.Lower.Index, s.Port.Controlled, s.Log)
-	if err != nil {
+	custody := cmp.Or(s.Custody, new(kernel.Custody))
+	if err := custody.Displace(nil, s.Lower.Index, s.Port.Controlled, s.Log); err != nil {
 		return nil, err
 	}
 	port, err := userspace.Open(userspace.Config{
 		Lower:      s.Lower.Index,
 		LowerName:  s.Port.Interface,
 		Controlled: s.Port.Controlled,
-		Index:      before.Index(),
+		Index:      custody.Index(),
 		MAC:        s.Lower.MAC,
 		MTU:        s.Lower.MTU,
 		SCI:        s.SCI,
@@ -170,7 +188,7 @@ func openUserspace(s Setup) (SecY, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := before.Furnish(s.Log); err != nil {
+	if err := custody.Furnish(nil, s.Log); err != nil {
 		return nil, errors.Join(err, port.Close(false))
 	}
 	return port, nil

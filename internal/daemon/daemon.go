@@ -17,6 +17,7 @@ import (
 	"mkad/internal/metrics"
 	linkwatch "mkad/internal/port"
 	"mkad/mka"
+	"mkad/secy/kernel"
 )
 
 // Options are what a Daemon needs from outside. Only Config is required.
@@ -156,7 +157,7 @@ func (d *Daemon) serveMetrics(ctx context.Context) {
 
 func (d *Daemon) newPorts() (ports []*port) {
 	for _, cfg := range d.cfg.Ports {
-		ports = append(ports, d.newPort(cfg))
+		ports = append(ports, d.newPort(cfg, nil))
 	}
 	return ports
 }
@@ -176,7 +177,10 @@ func (d *Daemon) stopPorts() {
 	var all sync.WaitGroup
 	for _, p := range d.ports {
 		keep := p.cfg.OnExit == config.Keep
-		all.Go(func() { p.stop(leaving{controlled: keep, closed: keep}) })
+		all.Go(func() {
+			p.stop(leaving{controlled: keep, closed: keep})
+			p.custody.Abandon(p.log, "mkad ends")
+		})
 	}
 	all.Wait()
 	d.stopped = true
@@ -252,7 +256,7 @@ func (d *Daemon) refusal(problems config.Problems) error {
 
 // change goes from the old configuration to cfg, port by port. It needs d.mu.
 func (d *Daemon) change(cfg *config.Config) {
-	kept := map[string]*port{}
+	kept, custodies := map[string]*port{}, map[string]*kernel.Custody{}
 	for _, p := range d.ports {
 		next, found := portOf(cfg, p.cfg.Interface)
 		if found && p.actionFor(next) != control.RestartPort {
@@ -261,12 +265,16 @@ func (d *Daemon) change(cfg *config.Config) {
 		}
 		// A lower device that is configured still is closed from the old port to the new, whatever else has changed.
 		p.stop(leaving{controlled: found && next.Controlled == p.cfg.Controlled, closed: p.outlives(found)})
+		custodies[p.cfg.Interface] = p.custody
+		if !found {
+			p.custody.Abandon(p.log, "the port is no longer in the configuration")
+		}
 	}
 	d.cfg, d.ports = cfg, nil
 	for _, c := range cfg.Ports {
 		p := kept[c.Interface]
 		if p == nil {
-			p = d.startPort(c)
+			p = d.startPort(c, custodies[c.Interface])
 		} else {
 			p.do(func() { p.adjustTo(c) })
 		}

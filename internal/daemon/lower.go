@@ -146,7 +146,8 @@ func (p *port) openSecY() error {
 		p.offersLife = 0 // there may be more another time
 		return err
 	}
-	s, err := p.d.opts.OpenSecY(Setup{Port: p.cfg, Lower: p.link, SCI: sci, Choice: choice, Mark: p.mark(), Log: p.log})
+	s, err := p.d.opts.OpenSecY(Setup{Port: p.cfg, Lower: p.link, SCI: sci, Choice: choice, Mark: p.mark(),
+		Custody: p.custody, Log: p.log})
 	if err != nil {
 		p.offersLife = 0
 		return err

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -16,6 +17,7 @@ import (
 	"mkad/mka"
 	"mkad/offload"
 	"mkad/secy"
+	"mkad/secy/kernel"
 )
 
 const (
@@ -71,7 +73,8 @@ type port struct {
 	choice     offload.Choice
 	capability secy.Capability
 	secY       SecY
-	enabled    bool // the Controlled Port, as last ordered
+	custody    *kernel.Custody // goes on to the next port of the lower device
+	enabled    bool            // the Controlled Port, as last ordered
 	sci        secy.SCI
 	socket     *receiver
 	resift     bool // the live peers have changed since socket was told
@@ -101,8 +104,9 @@ type port struct {
 	sendError error // of the last MKPDU
 }
 
-// newPort makes a port whose lower device is closed, if that is configured. It is for start to serve it.
-func (d *Daemon) newPort(cfg config.Port) *port {
+// newPort makes a port whose lower device is closed, if that is configured. It is for start to serve it. Custody is that of the
+// port that has served the device before, if any.
+func (d *Daemon) newPort(cfg config.Port, custody *kernel.Custody) *port {
 	p := &port{
 		d:     d,
 		cfg:   cfg,
@@ -113,14 +117,16 @@ func (d *Daemon) newPort(cfg config.Port) *port {
 		quit:  make(chan struct{}),
 		done:  make(chan struct{}),
 		since: time.Now(),
+
+		custody: cmp.Or(custody, new(kernel.Custody)),
 	}
 	p.file = newStateFile(d.state, cfg.Interface, p.log)
 	p.closeEarly()
 	return p
 }
 
-func (d *Daemon) startPort(cfg config.Port) *port {
-	p := d.newPort(cfg)
+func (d *Daemon) startPort(cfg config.Port, custody *kernel.Custody) *port {
+	p := d.newPort(cfg, custody)
 	p.start()
 	return p
 }

@@ -47,6 +47,9 @@ type Config struct {
 	// Replace puts the macsec device in the place of a device of another kind that has its name, for instance the TAP of
 	// another backend, and gives it that one's identity. Without it such a device is an error.
 	Replace bool
+	// Custody, if set, keeps the Controlled Port's identity while there is no device, and Open gives what it keeps to the
+	// device that it makes. The same one is for the next Open of the port, of whatever backend.
+	Custody *Custody
 	// Pause, if set, holds back what the host sends through a device until the function that it returns is called, by
 	// another goroutine. It is called when the device goes from one transmit SA to the next.
 	Pause    func(device string) (resume func() error, err error)
@@ -79,6 +82,7 @@ type Device struct {
 	mac      [6]byte
 	mtu      int
 	want     intent
+	custody  *Custody
 	stripped []entry // what taking the device down has cost it
 
 	spent     memory[secy.KeyID, struct{}] // keys that had a transmit SA: none gets a second one
@@ -181,6 +185,7 @@ func newDevice(cfg Config, c *conversation) *Device {
 		lower:   cfg.Lower,
 		mac:     cfg.MAC,
 		mtu:     cfg.MTU,
+		custody: cmp.Or(cfg.Custody, new(Custody)),
 		last:    new(state),
 	}
 	d.want = intent{
@@ -219,7 +224,13 @@ func (d *Device) open() error {
 
 // make makes a device that is not there.
 func (d *Device) make() error {
-	r := makeLink(0, d.cfg.Controlled, appendAttribute(nil, unix.IFLA_ADDRESS, d.mac[:]), d.lower, d.want.fixed)
+	if err := d.kernel.vacant(d.lower, d.cfg.Controlled, d.want.fixed.sci); err != nil {
+		return err
+	}
+	if err := d.custody.heed(d.kernel, d.log); err != nil {
+		return explain("look up "+d.cfg.Controlled, err)
+	}
+	r := makeLink(d.custody.Index(), d.cfg.Controlled, appendAttribute(nil, unix.IFLA_ADDRESS, d.mac[:]), d.lower, d.want.fixed)
 	if _, err := d.kernel.do(r); err != nil {
 		return explainMaking("make macsec device "+d.cfg.Controlled, err)
 	}
@@ -272,12 +283,33 @@ func (d *Device) begin() error {
 	if err := d.followLower(); err != nil {
 		return err
 	}
+	if err := d.furnishKept(); err != nil {
+		return err
+	}
 	if d.live() {
 		d.log.Info("adopted a macsec device at work", "controlled", d.cfg.Controlled, "key",
 			d.last.transmit[d.last.encodingSA].key)
 		return d.change("bring up "+d.cfg.Controlled, setUp(d.index, true))
 	}
 	return d.showUnsecured()
+}
+
+// furnishKept gives the device what an earlier one has left. The kernel takes routes on a device that is up.
+func (d *Device) furnishKept() error {
+	switch d.custody.Index() {
+	case 0:
+		return nil
+	case d.index:
+	default:
+		d.custody.Abandon(d.log, fmt.Sprintf("%s has the ifindex %d now", d.cfg.Controlled, d.index))
+		return nil
+	}
+	if !d.live() {
+		if err := d.show(linkModeDormant, operDormant); err != nil {
+			return err
+		}
+	}
+	return d.custody.furnish(d.kernel, d.log)
 }
 
 // live reports whether the device was adopted with an SA that transmits.

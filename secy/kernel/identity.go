@@ -70,6 +70,31 @@ func Losses(x Exchange, name string) ([]string, error) {
 	return id.losses, nil
 }
 
+// join adds what an earlier identity of the same device has beyond this one.
+func (id *identity) join(earlier *identity) {
+	for _, l := range earlier.devices {
+		if _, known := id.device(l.index); !known {
+			id.devices = append(id.devices, l)
+		}
+	}
+	id.entries = append(id.entries, without(earlier.entries, id.entries)...)
+}
+
+// possessions lists what can be put back, for people.
+func (id *identity) possessions() (all []string) {
+	first := id.devices[0]
+	if _, some := dress(first); some {
+		all = append(all, "alias and master of "+first.name)
+	}
+	for _, l := range id.devices[1:] {
+		all = append(all, fmt.Sprintf("device %s (%s)", l.name, l.kind))
+	}
+	for _, e := range id.entries {
+		all = append(all, e.name)
+	}
+	return all
+}
+
 // lose notes what cannot be put back.
 func (id *identity) lose(format string, args ...any) {
 	id.losses = append(id.losses, fmt.Sprintf(format, args...))

@@ -57,6 +57,39 @@ func Probe(x Exchange, lower int, offload Offload) Offer {
 	return Offer{Available: refusal}
 }
 
+// Vacant reports what keeps a macsec device of that name and SCI from being made on a lower device: that another one there has
+// the SCI. Probe does not see that. x is as in Config.
+func Vacant(x Exchange, lower int, name string, sci secy.SCI) error {
+	c, err := converse(x)
+	if err != nil {
+		return err
+	}
+	defer c.hangUp()
+	return c.vacant(lower, name, sci)
+}
+
+func (c *conversation) vacant(lower int, name string, sci secy.SCI) error {
+	links, err := c.links()
+	if err != nil {
+		return fmt.Errorf("list links: %w", err)
+	}
+	for _, l := range links {
+		if l.kind != linkKind || l.lower != lower || l.lowerNS || l.name == name {
+			continue
+		}
+		s, err := c.state(l.index)
+		switch {
+		case errors.Is(err, unix.ENODEV) || errors.Is(err, errUnlisted): // making ours will tell
+		case err != nil:
+			return explain("read SecY of "+l.name, err)
+		case s.fixed.sci == sci:
+			return fmt.Errorf("another SecY on it has that SCI, %s: end what has made %s and remove it (ip link del %s), or set "+
+				"another port_id", sci, l.name, l.name)
+		}
+	}
+	return nil
+}
+
 // permitted reports whether SAs can be touched, by an order about no device, and finds the macsec family.
 func permitted(c *conversation) error {
 	err := c.findFamily()

@@ -11,10 +11,15 @@ import (
 
 // recreate puts another device, as wanted, in the place of the one that is there: with its name, ifindex, MAC address,
 // MTU, alias, master, the VLANs on it, and all their addresses and routes. Receive SCs are made again, SAs are not: their
-// keys are not kept. If the kernel does not make the new device, the old one is made again, without its SAs.
+// keys are not kept. What is known to keep the new device from being made is an error before anything is removed. If the
+// kernel does not make it all the same, the old one is made again, without its SAs; what no device can be made for stays in
+// custody.
 //
 // While it lasts, a few milliseconds, there is no device; the kernel announces one that goes and one that comes.
 func (d *Device) recreate() error {
+	if err := d.kernel.vacant(d.lower, d.cfg.Controlled, d.want.fixed.sci); err != nil {
+		return err
+	}
 	id, err := d.kernel.identify(d.index)
 	if err != nil {
 		return explain("read what is on "+d.cfg.Controlled, err)
@@ -23,7 +28,9 @@ func (d *Device) recreate() error {
 	d.log.Info("putting another device in the place of this one", "controlled", d.cfg.Controlled,
 		"cipher_suite", d.want.fixed.suite, "before", before.suite)
 	tellLosses(id, d.log)
+	earlier := d.custody.take(id)
 	if err := d.remove(); err != nil {
+		d.custody.id = earlier
 		return err
 	}
 	d.part()
@@ -56,15 +63,18 @@ func (d *Device) remake(old linkInfo, fixed fixedAttributes) error {
 	return explain(doing, d.kernel.made(old.index, fixed))
 }
 
-// reinstate makes the old device again, if it was a macsec device: another kind is not mkad's to make.
+// reinstate makes the old device again, if it was a macsec device: another kind is for another backend to make.
 func (d *Device) reinstate(id *identity, before fixedAttributes) error {
 	old := id.devices[0]
-	if old.kind != linkKind {
-		d.lose(unix.ENODEV)
-		return nil
-	}
 	_, _ = d.kernel.do(removeLink(old.index)) // in case the new one was made, but not as wanted
-	if err := d.remake(old, before); err != nil {
+	err := error(unix.ENODEV)
+	if old.kind == linkKind {
+		err = d.remake(old, before)
+	}
+	if err != nil {
+		id.entries = append(id.entries, without(d.stripped, id.entries)...)
+		d.log.Error("there is no Controlled Port; what it had is kept for the next attempt, while mkad runs", "controlled",
+			d.cfg.Controlled, "what", id.possessions())
 		d.lose(err)
 		return nil
 	}
@@ -99,5 +109,6 @@ func (d *Device) furnish(id *identity) error {
 		}
 	}
 	d.putBack(id.entries)
+	d.custody.id = nil
 	return d.refresh()
 }
