@@ -264,7 +264,7 @@ func (d *Daemon) change(cfg *config.Config) {
 			continue
 		}
 		// A lower device that is configured still is closed from the old port to the new, whatever else has changed.
-		p.stop(leaving{controlled: found && next.Controlled == p.cfg.Controlled, closed: p.outlives(found)})
+		p.stop(leaving{controlled: found, name: next.Controlled, closed: p.outlives(found)})
 		custodies[p.cfg.Interface] = p.custody
 		if !found {
 			p.custody.Abandon(p.log, "the port is no longer in the configuration")

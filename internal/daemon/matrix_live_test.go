@@ -229,28 +229,3 @@ func TestReloadCostsWhatWasSaidBefore(t *testing.T) {
 		})
 	}
 }
-
-// Clause: none; design decision 2: the Controlled Port may have another name, and is another device then
-func TestReloadGivesTheControlledPortAnotherName(t *testing.T) {
-	t.Parallel()
-	l := newReloaded(t)
-	edit(t, l.West, `controlled = "macsec0"`, `controlled = "other0"`)
-	out, err := mkad(t, l.West, "--check", "--diff")
-	must(t, err)
-	for _, say := range []string{restartedPort, `controlled: "macsec0" -> "other0"`} {
-		if !strings.Contains(out, say) {
-			t.Errorf("--diff does not say %q:\n%s", say, out)
-		}
-	}
-	mkactl(t, l.West, "reload")
-	must(t, l.WaitFor(t.Context(), control.Secured))
-	if _, err := l.West.Device("other0"); err != nil {
-		t.Error(err)
-	}
-	if d, err := l.West.Device(mkadlab.Controlled); err == nil {
-		t.Errorf("%s is there still: %+v", mkadlab.Controlled, d)
-	}
-	if !isClosed(t, l.West, mkadlab.Lower) {
-		t.Error("the lower device is open")
-	}
-}

@@ -77,23 +77,38 @@ func (p *port) plan(cfg *config.Config) control.PortPlan {
 	return plan
 }
 
-// losses lists what the Controlled Port would lose for good with other settings, because another device takes its place.
-func (p *port) losses(next config.Port) []string {
-	var remakes bool
-	p.do(func() { remakes = p.remakes(next) })
-	if !remakes {
-		return nil
+// losses lists what the Controlled Port would lose for good with other settings, because another device takes its place or it
+// cannot have the other name.
+func (p *port) losses(next config.Port) (losses []string) {
+	var renames, remakes bool
+	p.do(func() { renames, remakes = p.renames(next), p.remakes(next) })
+	add := func(more []string, err error) {
+		if err != nil {
+			p.log.Warn("cannot tell what the Controlled Port would lose", "error", err)
+		}
+		for _, l := range more {
+			if !slices.Contains(losses, l) {
+				losses = append(losses, l)
+			}
+		}
 	}
-	losses, err := kernel.Losses(nil, next.Controlled)
-	if err != nil {
-		p.log.Warn("cannot tell what the Controlled Port would lose", "error", err)
+	if renames {
+		add(kernel.RenameLosses(nil, p.cfg.Controlled, next.Controlled))
+	}
+	if remakes {
+		add(kernel.Losses(nil, p.cfg.Controlled))
 	}
 	return losses
 }
 
+// renames reports whether other settings give the Controlled Port that is there another name.
+func (p *port) renames(next config.Port) bool {
+	return p.secY != nil && next.Controlled != p.cfg.Controlled
+}
+
 // remakes reports whether other settings may put another device in the place of the Controlled Port.
 func (p *port) remakes(next config.Port) bool {
-	if p.secY == nil || next.Controlled != p.cfg.Controlled {
+	if p.secY == nil {
 		return false
 	}
 	backend := p.choice.Backend

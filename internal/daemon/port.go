@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"slices"
 	"sync"
 	"time"
@@ -139,8 +140,9 @@ func (p *port) start() {
 
 // A leaving says what a port that ends leaves as it is.
 type leaving struct {
-	controlled bool // the Controlled Port, at work
-	closed     bool // the closed lower device
+	controlled bool   // the Controlled Port, at work
+	name       string // and under which name, if that can be; "": the one that it has
+	closed     bool   // the closed lower device
 }
 
 // stop ends the port.
@@ -431,9 +433,25 @@ func (p *port) whoIsKeyServer() string {
 	return "there is no key server yet: mkactl status " + p.cfg.Interface
 }
 
+// takesName reports whether the Controlled Port has a name, or has been given it now, at work. Else it goes with the port.
+func (p *port) takesName(name string) bool {
+	switch {
+	case name == "" || name == p.cfg.Controlled:
+		return true
+	case p.secY == nil:
+		return false
+	}
+	err := kernel.Rename(nil, p.cfg.Controlled, name, p.log)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		p.log.Error("the Controlled Port cannot take another name; it is removed, with all that it has", "controlled", p.cfg.Controlled,
+			"error", err)
+	}
+	return err == nil
+}
+
 // end leaves the lower device and the Controlled Port as on_exit says.
 func (p *port) end() {
-	if p.leave.controlled {
+	if p.leave.controlled = p.leave.controlled && p.takesName(p.leave.name); p.leave.controlled {
 		p.leaveGoing()
 	}
 	p.detach()

@@ -6,17 +6,26 @@ import (
 	"testing"
 	"time"
 
+	"mkad/internal/control"
+	"mkad/internal/netlab"
 	"mkad/internal/netlab/mkadlab"
 )
 
 // An identity is what other programs know a Controlled Port by.
 func identity(t *testing.T, h *mkadlab.Host) string {
 	t.Helper()
-	d, err := h.Device(mkadlab.Controlled)
+	return identityOf(t, h, mkadlab.Controlled)
+}
+
+// identityOf is identity of a Controlled Port of another name, but for the name.
+func identityOf(t *testing.T, h *mkadlab.Host, name string) string {
+	t.Helper()
+	d, err := h.Device(name)
 	must(t, err)
-	addresses, err := h.Run(t.Context(), "ip", "-o", "address", "show", "dev", mkadlab.Controlled, "scope", "global")
+	addresses, err := h.Run(t.Context(), "ip", "-o", "address", "show", "dev", name, "scope", "global")
 	must(t, err)
-	routes, err := h.Run(t.Context(), "ip", "route", "show", "dev", mkadlab.Controlled)
+	addresses = strings.ReplaceAll(addresses, name, "it")
+	routes, err := h.Run(t.Context(), "ip", "route", "show", "dev", name)
 	must(t, err)
 	routes = strings.ReplaceAll(routes, " linkdown", "")
 	return fmt.Sprintf("index %d\n%s%s", d.Index, addresses, routes)
@@ -74,5 +83,73 @@ func carries(t *testing.T, l *mkadlab.Link) {
 	t.Helper()
 	if out, err := l.West.Run(t.Context(), "ping", "-c1", "-W5", mkadlab.EastAddress); err != nil {
 		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+// Clause: none; design decision 2: another name is no other device.
+func TestRenamedControlledPortKeepsWhatItHas(t *testing.T) {
+	for _, onExit := range []string{"keep", "remove"} {
+		t.Run(onExit, func(t *testing.T) {
+			t.Parallel()
+			l := newLink(t, released, "", fmt.Sprintf("on_exit = %q", onExit))
+			must(t, l.Secure(t.Context()))
+			furnish(t, l.West, mkadlab.WestAddress)
+			furnish(t, l.East, mkadlab.EastAddress)
+			before := identity(t, l.West)
+			edit(t, l.West, `controlled = "macsec0"`, `controlled = "other0"`)
+			out, err := mkad(t, l.West, "--check", "--diff")
+			must(t, err)
+			for _, say := range []string{restartedPort, `controlled: "macsec0" -> "other0"`} {
+				if !strings.Contains(out, say) || strings.Contains(out, "loses") {
+					t.Errorf("--diff does not say %q, or that something is lost:\n%s", say, out)
+				}
+			}
+			mkactl(t, l.West, "reload")
+			must(t, l.WaitFor(t.Context(), control.Secured))
+			if after := identityOf(t, l.West, "other0"); after != before {
+				t.Errorf("before\n%safter\n%s", before, after)
+			}
+			if d, err := l.West.Device(mkadlab.Controlled); err == nil {
+				t.Errorf("%s is there still: %+v", mkadlab.Controlled, d)
+			}
+			if !isClosed(t, l.West, mkadlab.Lower) {
+				t.Error("the lower device is open")
+			}
+			carries(t, l)
+		})
+	}
+}
+
+// Clause: none; design decision 2: what cannot be put back is told beforehand, and refused without --force.
+func TestNameThatIsTakenIsRefused(t *testing.T) {
+	t.Parallel()
+	l := newLink(t, released, "", "")
+	must(t, l.Secure(t.Context()))
+	furnish(t, l.West, mkadlab.WestAddress)
+	furnish(t, l.East, mkadlab.EastAddress)
+	must(t, netlab.Join(l.West.Namespace, "other0", l.West.Namespace, "other1"))
+	before, since := identity(t, l.West), portOf(t, l.West).Since
+	edit(t, l.West, `controlled = "macsec0"`, `controlled = "other0"`)
+	out, err := mkad(t, l.West, "--check", "--diff")
+	must(t, err)
+	answer, refusal := l.West.Mkactl(t.Context(), "reload")
+	if refusal == nil || !strings.Contains(answer, "mkactl reload --force") {
+		t.Errorf("reload: %v, %s", refusal, answer)
+	}
+	for _, loss := range []string{"another device is called other0", "address " + mkadlab.WestAddress + "/24 of macsec0", "route 198.51.100.0/24 of macsec0"} {
+		if !strings.Contains(out, loss) || !strings.Contains(answer, loss) {
+			t.Errorf("of %q there is nothing in what --diff says:\n%s\nor reload:\n%s", loss, out, answer)
+		}
+	}
+	if after := identity(t, l.West); after != before || portOf(t, l.West).Since != since {
+		t.Errorf("secured since %s, now %s; before\n%safter\n%s", since, portOf(t, l.West).Since, before, after)
+	}
+	carries(t, l)
+	mkactl(t, l.West, "reload", "--force")
+	waitFor(t, "the old name to be free", func() bool { _, err := l.West.Device(mkadlab.Controlled); return err != nil })
+	must(t, l.West.Remove("other0"))
+	must(t, l.WaitFor(t.Context(), control.Secured))
+	if _, err := l.West.Device("other0"); err != nil {
+		t.Error(err)
 	}
 }

@@ -16,6 +16,7 @@ type identity struct {
 	devices []linkInfo // the device, then the VLANs on it, lower ones first
 	entries []entry    // addresses, then routes in an order in which they can be added
 	losses  []string   // what cannot be put back, for people
+	lapses  []string   // those of them that also go when the device is taken down for a moment
 }
 
 // An entry is an address or a route of one of the devices.
@@ -98,6 +99,12 @@ func (id *identity) possessions() (all []string) {
 // lose notes what cannot be put back.
 func (id *identity) lose(format string, args ...any) {
 	id.losses = append(id.losses, fmt.Sprintf(format, args...))
+}
+
+// lapse notes a route that cannot be put back, and goes even with a device that is only taken down.
+func (id *identity) lapse(format string, args ...any) {
+	id.lose(format, args...)
+	id.lapses = append(id.lapses, id.losses[len(id.losses)-1])
 }
 
 // device returns the one of the devices that has an ifindex.
@@ -232,10 +239,10 @@ func (id *identity) route(b []byte) (entry, bool) {
 	case flags&unix.RTM_F_CLONED != 0 || protocol == unix.RTPROT_KERNEL || protocol == unix.RTPROT_REDIRECT:
 		return entry{}, false
 	case protocol == unix.RTPROT_RA:
-		id.lose("%s, until the next router advertisement", name)
+		id.lapse("%s, until the next router advertisement", name)
 		return entry{}, false
 	case find(attributes, attrNexthopID) != nil:
-		id.lose("%s, which is one of a nexthop object", name)
+		id.lapse("%s, which is one of a nexthop object", name)
 		return entry{}, false
 	}
 	// The other flags say how the route was doing, and are refused.
@@ -248,7 +255,7 @@ func (id *identity) loseNexthops(name string, hops []byte) {
 	for len(hops) >= unix.SizeofRtNexthop {
 		n := int(native.Uint16(hops))
 		if l, ours := id.device(int(int32(native.Uint32(hops[4:])))); ours {
-			id.lose("%s, by way of %s among others", name, l.name)
+			id.lapse("%s, by way of %s among others", name, l.name)
 		}
 		if n < unix.SizeofRtNexthop || n > len(hops) {
 			return

@@ -223,6 +223,11 @@ func (k *Kernel) change(d *Device, flags, changed uint32, a map[uint16][]byte) e
 		}
 		d.MTU = int(native.Uint32(mtu))
 	}
+	if name, ok := a[unix.IFLA_IFNAME]; ok && !strings.Contains(text(name), "%d") {
+		if err := k.rename(d, text(name)); err != nil {
+			return err
+		}
+	}
 	if mac, ok := a[unix.IFLA_ADDRESS]; ok {
 		d.MAC = slices.Clone(mac)
 	}
@@ -241,6 +246,19 @@ func (k *Kernel) change(d *Device, flags, changed uint32, a map[uint16][]byte) e
 	if mode, ok := a[unix.IFLA_LINKMODE]; ok {
 		d.LinkMode = mode[0]
 	}
+	return nil
+}
+
+// rename looks at whether the device is up first, even if it has the name.
+func (k *Kernel) rename(d *Device, name string) error {
+	other := k.find(func(o *Device) bool { return o.Name == name })
+	switch {
+	case d.Up && k.Old:
+		return unix.EBUSY
+	case other != nil && other != d:
+		return unix.EEXIST
+	}
+	d.Name = name
 	return nil
 }
 

@@ -17,7 +17,7 @@ const (
 // at and changed between requests, not during them.
 type Kernel struct {
 	// NoModule: there is no macsec and none can be loaded. Unprivileged: in a user namespace, where links can be made but
-	// no SA touched. Old: a kernel before 5.7, without XPN, and without IFLA_MACSEC_OFFLOAD, which it ignores.
+	// no SA touched. Old: a kernel before 5.7, without XPN, and without IFLA_MACSEC_OFFLOAD, which it ignores; it does not rename a device that is up.
 	// NoCipher: gcm(aes) is missing.
 	NoModule, Unprivileged, Old, NoCipher bool
 	// Hardware says that lower devices can take SecYs: "mac" only. Room is for how many.
