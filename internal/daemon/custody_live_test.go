@@ -3,12 +3,16 @@ package daemon_test
 import (
 	"encoding/binary"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 
 	"mkad/internal/config"
+	"mkad/internal/control"
 	"mkad/internal/daemon"
 	"mkad/internal/netlab"
 	"mkad/internal/netlab/mkadlab"
@@ -77,4 +81,61 @@ func TestIdentityOutlivesASecYInUserSpaceThatCannotBeOpened(t *testing.T) {
 		t.Errorf("ifindex %d, custody of %d, %v, addresses\n%s", d.Index, kept.Index(), err, addresses)
 	}
 	must(t, n.Do(func() error { return s.Close(false) }))
+}
+
+// failing is a way to open SecYs that, while there is a file of that name beside the configuration, tries the kernel's, and
+// fails as on a host whose memory ends in the worst moment: the TAP has gone, and no macsec device comes.
+func failing(config string) func(daemon.Setup) (daemon.SecY, error) {
+	return func(s daemon.Setup) (daemon.SecY, error) {
+		if _, err := os.Stat(failFile(config)); err != nil {
+			return daemon.OpenSecY(s)
+		}
+		macsec := kerneltest.New()
+		return kernel.Open(kernel.Config{Lower: s.Lower.Index, LowerName: s.Port.Interface, Controlled: s.Port.Controlled,
+			MAC: s.Lower.MAC, MTU: s.Lower.MTU, SCI: s.SCI, CipherSuite: secy.GCMAES128, Replace: true, Custody: s.Custody, Logger: s.Log,
+			Exchange: func(protocol int, kind, flags uint16, body []byte) ([][]byte, error) {
+				switch {
+				case protocol == unix.NETLINK_GENERIC:
+					return macsec.Exchange(protocol, kind, flags, body)
+				case kind == unix.RTM_NEWLINK && flags&unix.NLM_F_CREATE != 0:
+					return nil, unix.ENOMEM
+				}
+				r := nl.NewNetlinkRequest(int(kind), int(flags))
+				if flags&unix.NLM_F_DUMP == 0 && kind != unix.RTM_GETLINK {
+					r.Flags |= unix.NLM_F_ACK
+				}
+				r.AddRawData(body)
+				return r.Execute(protocol, 0)
+			}})
+	}
+}
+
+func failFile(config string) string { return filepath.Join(filepath.Dir(config), "fail") }
+
+// Clause: none; design decision 2: what the Controlled Port had outlives attempts that fail, and reloads in between.
+func TestIdentityOutlivesReloadsWhileThereIsNoDevice(t *testing.T) {
+	t.Parallel()
+	l := newLink(t, hooked, "", "# here")
+	must(t, l.Secure(t.Context()))
+	furnish(t, l.West, mkadlab.WestAddress)
+	furnish(t, l.East, mkadlab.EastAddress)
+	before := identity(t, l.West)
+	must(t, os.WriteFile(failFile(l.West.ConfigFile()), nil, 0o600))
+	for _, change := range [][2]string{{"# here", "port_id = 2"}, {"port_id = 2", "port_id = 3"}, {`"macsec0"`, `"other0"`}} {
+		edit(t, l.West, change[0], change[1])
+		mkactl(t, l.West, "reload")
+		waitFor(t, "the port to fail", func() bool { return portOf(t, l.West).State == control.Failed })
+	}
+	if d, err := l.West.Device(mkadlab.Controlled); err == nil {
+		t.Fatalf("there is a device: %+v", d)
+	}
+	if log := l.West.Log(); !strings.Contains(log, "kept for the next attempt") || !strings.Contains(log, "route 198.51.100.0/24") {
+		t.Errorf("the log does not say what is kept:\n%s", log)
+	}
+	must(t, os.Remove(failFile(l.West.ConfigFile())))
+	must(t, l.WaitFor(t.Context(), control.Secured))
+	if after := identityOf(t, l.West, "other0"); after != before {
+		t.Errorf("before\n%safter\n%s", before, after)
+	}
+	carries(t, l)
 }

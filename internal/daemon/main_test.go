@@ -91,6 +91,7 @@ func buildPrograms() error {
 // play is mkad with hooks.
 func play(path string) int {
 	return daemontest.Play(path, func(o *daemon.Options) error {
+		o.OpenSecY = failing(path)
 		h, err := daemontest.ReadHooks(path)
 		h.Into(o)
 		return err

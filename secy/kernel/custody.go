@@ -78,6 +78,9 @@ func (k *Custody) furnish(c *conversation, log *slog.Logger) error {
 	case err != nil:
 		return explain("look up what takes the place of "+id.devices[0].name, err)
 	}
+	if link.name != id.devices[0].name {
+		id.unlabel()
+	}
 	for _, err := range append(c.restoreAll(id), c.putBack(id.entries)...) {
 		log.Warn("cannot put back", "controlled", link.name, "err", err)
 	}

@@ -222,6 +222,23 @@ func gateways(e entry) int {
 	return 1
 }
 
+// unlabel takes from addresses the label that is the name of the device: what takes its place has another, and is labelled by
+// the kernel.
+func (id *identity) unlabel() {
+	for i, e := range id.entries {
+		if e.r.kind != unix.RTM_NEWADDR {
+			continue
+		}
+		kept := slices.Clone(e.r.body[:addressHeaderLen])
+		for a := range attributes(e.r.body[addressHeaderLen:]) {
+			if a.kind != unix.IFA_LABEL || a.text() != id.devices[0].name {
+				kept = appendAttribute(kept, a.kind, a.value)
+			}
+		}
+		id.entries[i].r.body = kept
+	}
+}
+
 // route makes the entry of a route, if it is one of the devices' and to be put back. Those that the kernel makes with an
 // address come back with it, and those of router advertisements with the next one.
 func (id *identity) route(b []byte) (entry, bool) {
