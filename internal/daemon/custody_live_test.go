@@ -139,3 +139,20 @@ func TestIdentityOutlivesReloadsWhileThereIsNoDevice(t *testing.T) {
 	}
 	carries(t, l)
 }
+
+// Clause: none; what is lost after all is told.
+func TestIdentityThatEndsWithMkadIsTold(t *testing.T) {
+	t.Parallel()
+	l := newLink(t, hooked, "", "# here")
+	must(t, l.Secure(t.Context()))
+	furnish(t, l.West, mkadlab.WestAddress)
+	must(t, os.WriteFile(failFile(l.West.ConfigFile()), nil, 0o600))
+	edit(t, l.West, "# here", "port_id = 2")
+	mkactl(t, l.West, "reload")
+	waitFor(t, "the port to fail", func() bool { return portOf(t, l.West).State == control.Failed })
+	terminate(t, l.West)
+	_, told, _ := strings.Cut(l.West.Log(), "what the Controlled Port had is lost")
+	if !strings.Contains(told, `why="mkad ends"`) || !strings.Contains(told, "address "+mkadlab.WestAddress+"/24 of macsec0") {
+		t.Errorf("the log does not tell what is lost:\n%s", l.West.Log())
+	}
+}
