@@ -61,8 +61,12 @@ func (d *Device) show(mode, state uint8) error {
 }
 
 // takeDown takes the device down. What addresses that costs it gets back at once, where the kernel takes them; the rest, all
-// its routes foremost, is noted.
+// its routes foremost, is noted. So is all of a bond's port: an address that such a device has when it comes up brings no route.
 func (d *Device) takeDown() error {
+	link, err := d.kernel.link(d.index, "")
+	if err != nil {
+		return explain("look up "+d.cfg.Controlled, err)
+	}
 	before, err := d.kernel.identify(d.index)
 	if err != nil {
 		return explain("list addresses of "+d.cfg.Controlled, err)
@@ -75,7 +79,7 @@ func (d *Device) takeDown() error {
 		return explain("list addresses of "+d.cfg.Controlled, err)
 	}
 	for _, e := range without(before.entries, after.entries) {
-		if !e.lasting() || d.kernel.putBack([]entry{e}) != nil {
+		if bonded(link) || !e.lasting() || d.kernel.putBack([]entry{e}) != nil {
 			d.stripped = append(d.stripped, e)
 		}
 	}
