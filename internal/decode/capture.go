@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"runtime"
 	"time"
 
 	"github.com/gopacket/gopacket"
@@ -17,15 +18,17 @@ import (
 )
 
 const (
-	// maxBetween bounds what may stand in a capture from one frame to the next, in octets: what is not a frame (names,
-	// statistics, secrets of other protocols) is kept in part by the library that reads it.
-	maxBetween = 16 << 20
-	// maxDescribed bounds the octets in a capture that are not of frames, over all: see maxBetween. It grows by
-	// describedPerFrame with each frame, for its header, options and padding.
-	maxDescribed      = 64 << 20
-	describedPerFrame = 256
-	// maxInterfaces bounds the interfaces of a capture.
+	// maxBetween bounds what may stand in a capture from one frame to the end of the next, in octets. There is no frame of that
+	// length, and what is not a frame is kept in part by the library that reads it.
+	maxBetween = 1 << 20
+	// maxInterfaces bounds the interfaces of a section of a pcapng, and those of all sections that have frames.
 	maxInterfaces = 1024
+	// maxKept bounds what the library keeps of a section that is no frame, in octets of memory: texts about interfaces, and
+	// names of addresses. Between frames it would grow with the file, which compresses a thousandfold.
+	maxKept = 4 << 20
+	// nameRecordSize and nameSize are what an address and a name of it take, their text apart, in octets; about.
+	nameRecordSize = 128
+	nameSize       = 16
 )
 
 // A Packet is one captured frame, from its destination address on.
@@ -63,6 +66,7 @@ type Capture struct {
 
 	ng         *pcapgo.NgReader
 	section    int
+	kept       kept          // of this section
 	interfaces map[place]int // by their first frame
 	foreign    layers.LinkType
 	skipped    int // frames of other link types
@@ -92,7 +96,8 @@ func Open(r io.Reader) (*Capture, error) {
 	case err != nil:
 		return nil, &CaptureError{"is no capture: " + err.Error(), adviceFormat, err}
 	}
-	c := &Capture{quota: &quota{r: buffered, between: maxBetween, described: maxDescribed}, interfaces: make(map[place]int)}
+	c := &Capture{interfaces: make(map[place]int)}
+	c.quota = &quota{r: buffered, between: maxBetween, also: c.bounded}
 	return c, c.open(binary.LittleEndian.Uint32(magic), buffered)
 }
 
@@ -156,7 +161,8 @@ func (c *Capture) withoutFCS(data []byte, length int) ([]byte, int) {
 }
 
 func (c *Capture) openPcap() error {
-	r, err := pcapgo.NewReader(c.quota)
+	var r *pcapgo.Reader
+	err := guarded(func() (err error) { r, err = pcapgo.NewReader(c.quota); return err })
 	if err != nil {
 		return c.damaged(err)
 	}
@@ -168,11 +174,14 @@ func (c *Capture) openPcap() error {
 }
 
 func (c *Capture) openNg() error {
-	r, err := pcapgo.NewNgReader(c.quota, pcapgo.NgReaderOptions{
+	options := pcapgo.NgReaderOptions{
 		WantMixedLinkType:  true,
 		SkipUnknownVersion: true,
-		SectionEndCallback: func([]pcapgo.NgInterface, pcapgo.NgSectionInfo) { c.section++ },
-	})
+		SectionEndCallback: func([]pcapgo.NgInterface, pcapgo.NgSectionInfo) { c.section, c.kept = c.section+1, kept{} },
+		StatisticsCallback: func(_ int, s pcapgo.NgInterfaceStatistics) { c.kept.octets += len(s.Comment) },
+	}
+	var r *pcapgo.NgReader
+	err := guarded(func() (err error) { r, err = pcapgo.NewNgReader(c.quota, options); return err })
 	if err != nil {
 		return c.damaged(err)
 	}
@@ -187,7 +196,7 @@ func notEthernet(t layers.LinkType) error {
 // Next reads a frame. At the end of the file its error is io.EOF; any other is a CaptureError, and there is no frame behind it.
 func (c *Capture) Next() (Packet, error) {
 	for {
-		data, info, err := c.source.ZeroCopyReadPacketData()
+		data, info, err := c.read()
 		if err == io.EOF && info.CaptureLength == 0 {
 			return Packet{}, c.end()
 		}
@@ -195,7 +204,7 @@ func (c *Capture) Next() (Packet, error) {
 		if err != nil {
 			return Packet{}, c.damaged(err)
 		}
-		c.quota.refill(info.CaptureLength)
+		c.quota.between = maxBetween
 		link, index, name, err := c.interfaceOf(info)
 		switch {
 		case err != nil:
@@ -254,9 +263,8 @@ func (c *Capture) interfaceOf(info gopacket.CaptureInfo) (link layers.LinkType, 
 	at := place{c.section, info.InterfaceIndex}
 	index, known := c.interfaces[at]
 	if !known {
-		if len(c.interfaces) == maxInterfaces || c.ng.NInterfaces() > maxInterfaces {
-			return 0, 0, "", &CaptureError{What: fmt.Sprintf("has more than %d interfaces at packet %d", maxInterfaces, c.number),
-				Advice: "split it by editcap or mergecap"}
+		if len(c.interfaces) == maxInterfaces {
+			return 0, 0, "", c.damaged(errInterfaces)
 		}
 		index = len(c.interfaces)
 		c.interfaces[at] = index
@@ -271,36 +279,99 @@ func (c *Capture) damaged(err error) error {
 		where = fmt.Sprintf("within packet %d", c.number)
 	}
 	const decoded = "what came before it is whole; capture again, or end tcpdump before its file is copied"
+	if c.quota.refused != nil {
+		err = c.quota.refused // the library has made another of it
+	}
 	switch {
 	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
 		return &CaptureError{"ends " + where, decoded, err}
 	case errors.Is(err, errTooMuch):
 		return &CaptureError{fmt.Sprintf("cannot be read %s: %v", where, err), "give a capture of frames alone", err}
+	case errors.Is(err, errInterfaces):
+		return &CaptureError{fmt.Sprintf("has more than %d interfaces at packet %d", maxInterfaces, c.number),
+			"split it by editcap or mergecap", err}
 	}
 	return &CaptureError{fmt.Sprintf("is damaged %s: %v", where, err), decoded, err}
 }
 
-var errTooMuch = errors.New("too much stands there that is no frame")
+// read has the library read a frame, and looks what it has kept.
+func (c *Capture) read() (data []byte, info gopacket.CaptureInfo, err error) {
+	err = guarded(func() (err error) { data, info, err = c.source.ZeroCopyReadPacketData(); return err })
+	if err == nil {
+		err = c.bounded()
+	}
+	return data, info, err
+}
 
-// A quota is a reader that gives only so much between two frames, and in all beside them.
+var errSenseless = errors.New("a number in it makes no sense")
+
+// guarded is what read returns, and errSenseless where it panics: the library makes an int of what the file has in 32 bits, and
+// where an int has no more, indexes by a negative number.
+func guarded(read func() error) (err error) {
+	defer func() {
+		if wrong := recover(); wrong != nil {
+			if _, ok := wrong.(runtime.Error); !ok {
+				panic(wrong)
+			}
+			err = errSenseless
+		}
+	}()
+	return read()
+}
+
+// kept is what the library has of a section.
+type kept struct{ interfaces, names, octets int }
+
+// bounded is an error once the library keeps too much. Each interface and name is looked at once.
+func (c *Capture) bounded() error {
+	if c.ng == nil {
+		return nil
+	}
+	if c.ng.NInterfaces() > maxInterfaces {
+		return errInterfaces
+	}
+	k := &c.kept
+	for ; k.interfaces < c.ng.NInterfaces(); k.interfaces++ {
+		i, _ := c.ng.Interface(k.interfaces)
+		k.octets += len(i.Name) + len(i.Comment) + len(i.Description) + len(i.Filter) + len(i.OS)
+	}
+	for ; k.names < c.ng.NNames(); k.names++ {
+		record, _ := c.ng.Name(k.names)
+		k.octets += nameRecordSize
+		for _, name := range record.Names {
+			k.octets += nameSize + len(name)
+		}
+	}
+	if k.octets > maxKept {
+		return errTooMuch
+	}
+	return nil
+}
+
+var (
+	errTooMuch    = errors.New("too much stands there that is no frame")
+	errInterfaces = errors.New("too many interfaces")
+)
+
+// A quota is a reader that gives only so much between two frames, and nothing once what was read has become too much.
 type quota struct {
-	r                  io.Reader
-	between, described int64
+	r       io.Reader
+	between int64
+	also    func() error // whether it has
+	refused error        // what it was refused for
 }
 
 // Read reads.
 func (q *quota) Read(b []byte) (int, error) {
-	if q.between <= 0 || q.described <= 0 {
-		return 0, errTooMuch
+	if err := q.also(); err != nil {
+		q.refused = err
+	} else if q.between <= 0 {
+		q.refused = errTooMuch
+	}
+	if q.refused != nil {
+		return 0, q.refused
 	}
 	n, err := q.r.Read(b)
 	q.between -= int64(n)
-	q.described -= int64(n)
 	return n, err
-}
-
-// refill notes that a frame of n octets was read.
-func (q *quota) refill(n int) {
-	q.between = maxBetween
-	q.described = min(q.described+int64(n)+describedPerFrame, maxDescribed)
 }

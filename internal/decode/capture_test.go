@@ -226,17 +226,103 @@ func (e *endless) Read(b []byte) (int, error) {
 	return n, nil
 }
 
+// block is one of a pcapng file, little-endian.
+func block(kind uint32, body []byte) []byte {
+	body = append(body, make([]byte, -len(body)&3)...)
+	b := binary.LittleEndian.AppendUint32(nil, kind)
+	b = binary.LittleEndian.AppendUint32(b, uint32(len(body)+12))
+	return binary.LittleEndian.AppendUint32(append(b, body...), uint32(len(body)+12))
+}
+
+// option is one of a block, and the end of its options.
+func option(code uint16, value []byte) []byte {
+	b := binary.LittleEndian.AppendUint16(nil, code)
+	b = binary.LittleEndian.AppendUint16(b, uint16(len(value)))
+	b = append(append(b, value...), make([]byte, -len(value)&3)...)
+	return append(b, 0, 0, 0, 0)
+}
+
+// unframed are blocks that are no frames, of which the library keeps something; but for the last.
+var unframed = map[string]struct {
+	block []byte
+	says  string
+}{
+	"interfaces": {block(1, []byte{1, 0, 0, 0, 0, 0, 4, 0}), "has more than 1024 interfaces at packet "},
+	"texts":      {block(1, append([]byte{1, 0, 0, 0, 0, 0, 4, 0}, option(3, make([]byte, 60000))...)), "too much stands there"},
+	"names":      {block(4, append([]byte{1, 0, 8, 0, 192, 0, 2, 1}, "name\x00\x00\x00\x00"...)), "too much stands there"},
+	"many names": {block(4, append([]byte{1, 0, 0, 16, 192, 0, 2, 1}, make([]byte, 4096)...)), "too much stands there"},
+	"statistics": {block(5, append(make([]byte, 12), option(1, make([]byte, 60000))...)), "too much stands there"},
+	"unknown":    {block(0x40000bad, make([]byte, 60000)), "too much stands there"},
+}
+
 // Clause: none; design: memory is bounded on captures of any size.
 func TestCaptureOfNoFramesIsNotReadForEver(t *testing.T) {
-	described := ngOf(t, []layers.LinkType{layers.LinkTypeEthernet})
-	section := int(binary.LittleEndian.Uint32(described[4:]))
-	source := &endless{head: described[:section], again: described[section:]}
-	c, err := decode.Open(source)
-	if err != nil {
-		t.Fatal(err)
+	for what, u := range unframed {
+		source := &endless{head: ngOf(t, []layers.LinkType{layers.LinkTypeEthernet}), again: u.block}
+		c, err := decode.Open(source)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := c.Next(); err == nil || !strings.Contains(err.Error(), u.says) || source.given > 2<<20 {
+			t.Errorf("after %d octets of %s: %v", source.given, what, err)
+		}
 	}
-	if _, err := c.Next(); err == nil || !strings.Contains(err.Error(), "too much stands there") {
-		t.Errorf("after %d octets of interfaces: %v", source.given, err)
+}
+
+// What stands between frames is not forgotten with the next frame, for the library does not forget it either.
+// Clause: none; design: memory is bounded on captures of any size.
+func TestWhatIsKeptBesideFramesIsBounded(t *testing.T) {
+	capture := ngOf(t, []layers.LinkType{layers.LinkTypeEthernet}, vector(t, "mkpdu/f1-first-hello"))
+	head := ngOf(t, []layers.LinkType{layers.LinkTypeEthernet})
+	frame := capture[len(head):]
+	const most = 60000 // frames
+	for what, u := range unframed {
+		source := &endless{head: head, again: slices.Concat(u.block, frame)}
+		c, err := decode.Open(source)
+		frames := 0
+		for err == nil && frames < most {
+			if _, err = c.Next(); err == nil {
+				frames++
+			}
+		}
+		switch {
+		case what == "unknown" && err != nil:
+			t.Errorf("nothing is kept of unknown blocks, but after %d frames: %v", frames, err)
+		case what != "unknown" && (err == nil || !strings.Contains(err.Error(), u.says)):
+			t.Errorf("%d frames with %s between: %v", frames, what, err)
+		}
+	}
+}
+
+// A section that begins has the library forget the one before.
+// Clause: none; design: captures of many files, joined, are read.
+func TestEachSectionHasItsOwnBound(t *testing.T) {
+	links := make([]layers.LinkType, 600)
+	for i := range links {
+		links[i] = layers.LinkTypeEthernet
+	}
+	section := ngOf(t, links, vector(t, "mkpdu/f1-first-hello"))
+	if packets, err := readAll(bytes.Repeat(section, 5)); err != nil || len(packets) != 5 {
+		t.Errorf("%d packets, %v", len(packets), err)
+	}
+}
+
+// What the file has in 32 bits is negative where an int has no more.
+// Clause: none; design: no file has the tool panic.
+func TestNumbersBeyond32BitsAreDamage(t *testing.T) {
+	head := ngOf(t, []layers.LinkType{layers.LinkTypeEthernet})
+	of := func(index, length uint32) []byte {
+		body := binary.LittleEndian.AppendUint32(nil, index)
+		body = append(body, make([]byte, 8)...)
+		body = binary.LittleEndian.AppendUint32(body, length)
+		return block(6, append(binary.LittleEndian.AppendUint32(body, length), "AAAA"...))
+	}
+	for what, bad := range map[string][]byte{"interface": of(1<<32-1, 4), "length": of(0, 1<<32-4), "sign": of(0, 1<<31)} {
+		packets, err := readAll(slices.Concat(head, of(0, 4), bad))
+		var damaged *decode.CaptureError
+		if len(packets) != 1 || !errors.As(err, &damaged) || !strings.Contains(err.Error(), "within packet 2") {
+			t.Errorf("%s: %d packets, %v", what, len(packets), err)
+		}
 	}
 }
 
