@@ -33,6 +33,9 @@ func (t *tool) makeKey(bits, file string) error {
 	if err != nil {
 		return usageError{err}
 	}
+	if err := t.hideMemory(); err != nil {
+		return err
+	}
 	key, err := config.GenerateKey(n, t.random)
 	if err != nil {
 		return err

@@ -38,6 +38,8 @@ type filters struct {
 	opened  []string // devices that were asked for
 	served  []string // devices that a running mkad has
 	removed []string // Controlled Ports that were asked for
+	hidden  bool     // whether the memory of the tool is
+	hideErr error
 }
 
 func (f *filters) list() ([]string, error) { return f.closed, f.listErr }
@@ -58,7 +60,7 @@ func runToolOn(f *filters, args ...string) outcome {
 	tool := tool{stdout: &stdout, stderr: &stderr, now: func() time.Time { return noon }, random: zeros,
 		closedDevices: f.list, openDevice: f.open,
 		served:       func(device string) bool { return slices.Contains(f.served, device) },
-		removeDevice: f.remove}
+		removeDevice: f.remove, hideMemory: func() error { f.hidden = true; return f.hideErr }}
 	exit := tool.run(args)
 	return outcome{exit, stdout.String(), stderr.String()}
 }
@@ -324,6 +326,15 @@ func TestKeygenMakesAKeyOfThatLength(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestKeygenHidesItsMemory(t *testing.T) {
+	var host filters
+	if got := runToolOn(&host, "keygen"); got.exit != exitDone || !host.hidden {
+		t.Errorf("%+v, memory hidden: %t", got, host.hidden)
+	}
+	host.hideErr = errors.New("not permitted")
+	wantOutcome(t, runToolOn(&host, "keygen"), outcome{exitFailed, "", "mkactl: not permitted\n"})
 }
 
 func TestKeygenWritesAFileOfItsOwnersAlone(t *testing.T) {
