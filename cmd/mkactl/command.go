@@ -47,7 +47,8 @@ type tool struct {
 	look           func(devices ...string) (doctor.Facts, error) // at the machine
 	describe       func(device string) ([]byte, error)           // as ip -details link prints it
 	stdin          io.Reader                                     // of decode
-	hideMemory     func() error                                  // before a key is read: no core dump
+	hideMemory     func() error                                  // before a key is read or made: no core dump
+	lowers         func() map[string][]string                    // the devices of the host, each with those below it
 
 	socket string
 }

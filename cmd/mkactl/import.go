@@ -4,9 +4,13 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -27,8 +31,10 @@ func (t *tool) importOther() *cobra.Command {
 		Short: "Make a configuration of what another program has",
 		Long: "Import makes mkad.toml and CAK files, mode 0600, of a wpa_supplicant.conf, of a NetworkManager keyfile, or of\n" +
 			"macsec devices that were made by hand: FILE is what \"ip -details link\" or \"ip macsec show\" prints, or the name of\n" +
-			"such a device. Keys of devices are no CAKs; a fresh one is made, for all members of the link. Files that exist\n" +
-			"are left alone. Nothing is started or changed otherwise.",
+			"such a device. Keys of devices are no CAKs; a fresh one is made, for all members of the link. Where FILE does not\n" +
+			"name the Controlled Port, it is called as the macsec device above the lower device is, or macsecN, the first that\n" +
+			"no device and no configuration beside the new one has. Files that exist are left alone. Nothing is started or\n" +
+			"changed otherwise.",
 		Example: "  mkactl import /etc/wpa_supplicant/wpa_supplicant-wired-eth1.conf --interface eth1",
 		Args:    cobra.ExactArgs(1),
 		RunE:    func(_ *cobra.Command, args []string) error { return t.importFrom(args[0], f) },
@@ -40,6 +46,9 @@ func (t *tool) importOther() *cobra.Command {
 }
 
 func (t *tool) importFrom(source string, f importFlags) error {
+	if err := t.hideMemory(); err != nil {
+		return err
+	}
 	text, err := t.readSource(source)
 	if err != nil {
 		return err
@@ -49,7 +58,7 @@ func (t *tool) importFrom(source string, f importFlags) error {
 	if err != nil {
 		return fmt.Errorf("import %s: %w", source, err)
 	}
-	if err := complete(ports, f.lower); err != nil {
+	if err := t.complete(ports, f); err != nil {
 		return err
 	}
 	return t.writeImport(ports, f)
@@ -68,31 +77,91 @@ func (t *tool) readSource(source string) ([]byte, error) {
 		return text, nil
 	case err != nil:
 		return nil, err
-	case info.Size() > maxForeign:
-		return nil, fmt.Errorf("import %s: it is longer than %d octets", source, maxForeign)
+	case !info.Mode().IsRegular() && info.Mode().Type() != fs.ModeNamedPipe: // the shell's <(ip macsec show) is one
+		return nil, advisedError{fmt.Errorf("import %s: it is not a regular file", source), "name a file, or a device that ip link shows"}
 	}
-	return os.ReadFile(source)
+	return readBounded(source)
+}
+
+// readBounded reads a file that is not longer than maxForeign, into one piece of memory: growing would leave copies of a key.
+func readBounded(source string) ([]byte, error) {
+	file, err := os.Open(source)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	text := make([]byte, maxForeign+1)
+	n, err := io.ReadFull(file, text)
+	switch {
+	case err == nil:
+		clear(text)
+		return nil, advisedError{fmt.Errorf("import %s: it is longer than %d octets", source, maxForeign),
+			"copy the networks that have an mka_cak to a file of their own"}
+	case err != io.EOF && err != io.ErrUnexpectedEOF:
+		clear(text)
+		return nil, err
+	}
+	return text[:n], nil
 }
 
 // complete gives the ports the devices that were not named.
-func complete(ports []foreign.Port, lower string) error {
+func (t *tool) complete(ports []foreign.Port, f importFlags) error {
+	taken := controlledBeside(f.config)
 	for i := range ports {
 		p := &ports[i]
 		if p.Interface == "" && len(ports) > 1 {
 			return errors.New("it has several links, and does not say on which devices; import one at a time")
 		}
-		p.Interface = cmp.Or(p.Interface, lower)
+		p.Interface = cmp.Or(p.Interface, f.lower)
 		if p.Interface == "" {
 			return usageError{errors.New("it does not say on which device; give --interface")}
 		}
-		p.Controlled = cmp.Or(p.Controlled, fmt.Sprintf("macsec%d", i))
+		if p.Controlled == "" {
+			p.Controlled = freeName(p.Interface, taken, t.lowers())
+		}
+		taken[p.Controlled] = true
 	}
 	return nil
 }
 
+// controlledBeside has the Controlled Ports of the configurations in the directory of a file.
+func controlledBeside(file string) map[string]bool {
+	taken := map[string]bool{}
+	others, _ := filepath.Glob(filepath.Join(filepath.Dir(file), "*.toml")) // a name that is no pattern has none
+	for _, other := range others {
+		cfg, _ := config.Load(other)
+		if cfg == nil {
+			continue // a CAK file, or what no mkad takes
+		}
+		for _, p := range cfg.Ports {
+			taken[p.Controlled] = true
+		}
+	}
+	return taken
+}
+
+// freeName is the name for the Controlled Port of a lower device: of the device that the other program has made above it, so
+// that what the host knows of it stays right, or the first that is free.
+func freeName(lower string, taken map[string]bool, devices map[string][]string) string {
+	for _, name := range slices.Sorted(maps.Keys(devices)) {
+		if ordinary.MatchString(name) && !taken[name] && slices.Contains(devices[name], lower) {
+			return name
+		}
+	}
+	for n := 0; ; n++ {
+		name := fmt.Sprintf("macsec%d", n)
+		if _, exists := devices[name]; !exists && !taken[name] {
+			return name
+		}
+	}
+}
+
+// ordinary are the names that the kernel gives macsec devices.
+var ordinary = regexp.MustCompile(`^macsec\d+$`)
+
 // writeImport writes all files or none.
 func (t *tool) writeImport(ports []foreign.Port, f importFlags) (err error) {
-	var written []string
+	var written, paths []string
 	defer func() {
 		for _, file := range written {
 			if err != nil {
@@ -106,9 +175,14 @@ func (t *tool) writeImport(ports []foreign.Port, f importFlags) (err error) {
 			return err
 		}
 		written = append(written, file)
+		path, err := fromConfig(file, f.config)
+		if err != nil {
+			return err
+		}
+		paths = append(paths, path)
 	}
-	if err := writeNew(f.config, foreign.Config(ports, written)); err != nil {
-		return advisedError{err, "name another file with --config, and bring them together"}
+	if err := writeNew(f.config, foreign.Config(ports, paths)); err != nil {
+		return err
 	}
 	keys := written
 	written = append(written, f.config)
@@ -130,9 +204,32 @@ func (t *tool) writeImportedKey(p foreign.Port, file string) error {
 	return writeKey(file, key)
 }
 
+// fromConfig is how a configuration names a file: mkad looks for what is relative from the directory of the configuration on.
+func fromConfig(file, configuration string) (string, error) {
+	if filepath.IsAbs(file) {
+		return file, nil
+	}
+	dir, err := filepath.Abs(filepath.Dir(configuration))
+	if err != nil {
+		return "", err
+	}
+	if file, err = filepath.Abs(file); err != nil {
+		return "", err
+	}
+	if below, err := filepath.Rel(dir, file); err == nil && filepath.IsLocal(below) {
+		return below, nil
+	}
+	return file, nil
+}
+
 func writeNew(file, text string) error {
 	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
-	if err != nil {
+	switch {
+	case errors.Is(err, fs.ErrExist):
+		return advisedError{err, "name another file in that directory with --config, and copy the [[port]] in it to the end of " + file}
+	case errors.Is(err, fs.ErrNotExist):
+		return advisedError{err, "mkdir -p " + filepath.Dir(file)}
+	case err != nil:
 		return err
 	}
 	_, err = f.WriteString(text)

@@ -9,7 +9,9 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -25,7 +27,7 @@ func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 func run(args []string, stdout, stderr io.Writer) int {
 	t := tool{stdout: stdout, stderr: stderr, terminal: terminalOf(stdout, os.Stdin, os.Getenv), now: time.Now, random: rand.Reader, closedDevices: filter.List,
 		openDevice: filter.Open, served: served, removeDevice: port.RemoveLeftover, describe: describe, look: doctor.Look,
-		stdin: bufio.NewReader(os.Stdin), hideMemory: hideMemory}
+		stdin: bufio.NewReader(os.Stdin), hideMemory: hideMemory, lowers: lowers}
 	return t.run(args)
 }
 
@@ -35,6 +37,21 @@ func hideMemory() error {
 		return fmt.Errorf("make the process not dumpable: %w", err)
 	}
 	return nil
+}
+
+// lowers has the devices of the host, each with those below it.
+func lowers() map[string][]string {
+	const class = "/sys/class/net/"
+	found := map[string][]string{}
+	devices, _ := os.ReadDir(class) // without sysfs none are known
+	for _, d := range devices {
+		below, _ := filepath.Glob(class + d.Name() + "/lower_*")
+		found[d.Name()] = nil
+		for _, path := range below {
+			found[d.Name()] = append(found[d.Name()], strings.TrimPrefix(filepath.Base(path), "lower_"))
+		}
+	}
+	return found
 }
 
 // describe has ip(8) tell of a device.

@@ -23,7 +23,29 @@ type Port struct {
 	Settings   []string // lines of [[port]] that differ from the default
 	Notes      []string // what has no counterpart, for people
 	CKN, CAK   []byte   // hexadecimal digits, within the text that was read; nil when there is no CAK
+
+	ckn, cak entry // where they stand
 }
+
+// An entry is a name in a text.
+type entry struct {
+	line int // from 1
+	name string
+}
+
+// A KeyError says what is wrong with a CKN or CAK, and where. It holds nothing of a key.
+type KeyError struct {
+	Line   int // from 1
+	Name   string
+	What   string // a predicate of it
+	Advice string // what to do
+}
+
+// Error says where it stands, and what is wrong.
+func (e *KeyError) Error() string { return fmt.Sprintf("line %d: %s %s", e.Line, e.Name, e.What) }
+
+// Remedy is what to do.
+func (e *KeyError) Remedy() string { return e.Advice }
 
 // Read finds the ports in a text. Its errors hold nothing of a key.
 func Read(text []byte) ([]Port, error) {
@@ -132,14 +154,17 @@ var supplicantSettings = setting{
 // readSupplicant reads the networks that have a CAK.
 func readSupplicant(text []byte) (ports []Port, err error) {
 	var p *Port
+	policy, number := "", 0
 	for line := range bytes.Lines(text) {
+		number++
 		squeezed := bytes.ReplaceAll(bytes.TrimSpace(line), []byte(" "), nil)
 		switch {
 		case bytes.HasPrefix(squeezed, []byte("network={")):
-			p = &Port{}
+			p, policy = &Port{}, ""
 			continue
 		case p != nil && bytes.HasPrefix(squeezed, []byte("}")):
 			if p.CAK != nil {
+				p.notePolicy(policy)
 				ports = append(ports, *p)
 			}
 			p = nil
@@ -149,9 +174,11 @@ func readSupplicant(text []byte) (ports []Port, err error) {
 		switch {
 		case p == nil || !ok:
 		case name == "mka_cak":
-			p.CAK = value
+			p.CAK, p.cak = value, entry{number, name}
 		case name == "mka_ckn":
-			p.CKN = value
+			p.CKN, p.ckn = value, entry{number, name}
+		case name == "macsec_policy":
+			policy = string(value)
 		case name == "macsec_replay_protect" && string(value) != "1":
 			p.Settings = append(p.Settings, "replay_protect = false")
 		default:
@@ -162,6 +189,20 @@ func readSupplicant(text []byte) (ports []Port, err error) {
 		return nil, errors.New("no network in it has an mka_cak; keys that come by EAP cannot be taken over")
 	}
 	return ports, check(ports)
+}
+
+// notePolicy warns where wpa_supplicant does MKA only: macsec_policy is then 0, which is its default.
+func (p *Port) notePolicy(policy string) {
+	switch policy {
+	case "":
+		policy = "macsec_policy is not set, which is 0"
+	case "0":
+		policy = "macsec_policy is 0"
+	default:
+		return
+	}
+	p.Notes = append(p.Notes, "warning: "+policy+": wpa_supplicant does not use MACsec on this network, and mkad will; until the "+
+		`other members of the link do, write policy = "should-secure"`)
 }
 
 // networkManagerSettings are those of [macsec].
@@ -176,7 +217,9 @@ var networkManagerSettings = setting{
 func readNetworkManager(text []byte) ([]Port, error) {
 	var p Port
 	var mode, section string
+	number := 0
 	for line := range bytes.Lines(text) {
+		number++
 		if trimmed := bytes.TrimSpace(line); bytes.HasPrefix(trimmed, []byte("[")) {
 			section = string(trimmed)
 			continue
@@ -192,9 +235,9 @@ func readNetworkManager(text []byte) ([]Port, error) {
 		case name == "mode":
 			mode = string(value)
 		case name == "mka-cak":
-			p.CAK = value
+			p.CAK, p.cak = value, entry{number, name}
 		case name == "mka-ckn":
-			p.CKN = value
+			p.CKN, p.ckn = value, entry{number, name}
 		default:
 			networkManagerSettings.apply(&p, name, value)
 		}
@@ -261,10 +304,15 @@ var hexadecimal = regexp.MustCompile(`^([0-9A-Fa-f]{2})+$`)
 func check(ports []Port) error {
 	for _, p := range ports {
 		switch {
+		case p.ckn.line == 0:
+			return &KeyError{p.cak.line, p.cak.name, "has no CKN beside it", "write " + strings.Replace(p.cak.name, "cak", "ckn", 1) +
+				", the name that the other members of the link have for the key"}
 		case !hexadecimal.Match(p.CKN) || len(p.CKN) > 64:
-			return errors.New("the CKN is not made of 2 to 64 hexadecimal digits")
+			return &KeyError{p.ckn.line, p.ckn.name, "is not made of 2 to 64 hexadecimal digits, two for each octet",
+				"write it so, as the other members of the link have it; the text \"ab\" is 6162"}
 		case !hexadecimal.Match(p.CAK) || len(p.CAK) != 32 && len(p.CAK) != 64:
-			return errors.New("the CAK is not made of 32 or 64 hexadecimal digits")
+			return &KeyError{p.cak.line, p.cak.name, "is not made of 32 or 64 hexadecimal digits",
+				"write all of them, as the other members of the link have it; or make a key for all of them: mkactl keygen"}
 		}
 	}
 	return nil

@@ -1,6 +1,7 @@
 package foreign_test
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -120,15 +121,36 @@ func TestWhatCannotBeTakenOverIsSaid(t *testing.T) {
 		"EAP":                 {strings.Replace(networkManager, "mode=0", "mode=1", 1), "EAP"},
 		"secrets elsewhere":   {strings.Replace(networkManager, "mka-cak=77c1b3d50ee94a6f8a2d1c3e5b7f9a0d\n", "", 1), "no mka-cak"},
 		"no MACsec":           {"network={\n\tkey_mgmt=IEEE8021X\n}\n", "no network in it has an mka_cak"},
-		"a CAK that is short": {strings.Replace(supplicant, "9a0d", "", 1), "32 or 64"},
-		"a CKN of text":       {strings.Replace(supplicant, "mka_ckn=0a0b", "mka_ckn=link", 1), "2 to 64"},
+		"a CAK that is short": {strings.Replace(supplicant, "9a0d", "", 1), "line 16: mka_cak is not made of 32 or 64"},
+		"a CKN of text":       {strings.Replace(supplicant, "mka_ckn=0a0b", "mka_ckn=link", 1), "line 17: mka_ckn is not made of 2 to 64"},
+		"no CKN":              {strings.Replace(supplicant, "mka_ckn=0a0b", "", 1), "line 16: mka_cak has no CKN"},
+		"a CKN too long":      {strings.Replace(networkManager, "11111111", strings.Repeat("11", 33), 1), "line 9: mka-ckn is not made of 2 to 64"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := foreign.Read([]byte(c.text))
 			if err == nil || !strings.Contains(err.Error(), c.says) || strings.Contains(err.Error(), "77c1") {
 				t.Errorf("error is %v, want what says %q", err, c.says)
 			}
+			var wrong *foreign.KeyError
+			if strings.HasPrefix(c.says, "line") && (!errors.As(err, &wrong) || wrong.Remedy() == "" || strings.Contains(wrong.Remedy(), "77c1")) {
+				t.Errorf("%v has no remedy", err)
+			}
 		})
+	}
+}
+
+// Clause: none; design: what is taken over otherwise than it was is said.
+func TestSupplicantWithoutMACsecIsSaid(t *testing.T) {
+	for policy, says := range map[string]string{"macsec_policy=0": "macsec_policy is 0", "": "macsec_policy is not set", "macsec_policy=1": ""} {
+		ports, err := foreign.Read([]byte(strings.Replace(supplicant, "macsec_policy=1", policy, 1)))
+		if err != nil || len(ports) != 1 || (len(ports[0].Notes) > 0) != (says != "") ||
+			!strings.Contains(strings.Join(ports[0].Notes, ""), says) {
+			t.Errorf("%q: %+v, %v", policy, ports, err)
+		}
+	}
+	ports, err := foreign.Read([]byte(supplicant + strings.Replace(supplicant, "macsec_policy=1", "", 1)))
+	if err != nil || len(ports) != 2 || len(ports[0].Notes) != 0 || len(ports[1].Notes) != 1 {
+		t.Errorf("of two networks: %+v, %v", ports, err)
 	}
 }
 
