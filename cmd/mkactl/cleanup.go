@@ -19,7 +19,7 @@ func (t *tool) cleanup() *cobra.Command {
 		Long: "Cleanup opens every lower device that mkad has closed, in clear, and removes the Controlled Ports that the\n" +
 			"configuration names. It is for when mkad is not to be used any more; the removal of a package does it. What a\n" +
 			"running mkad serves is left alone.",
-		Args: cobra.NoArgs,
+		Args: takes(),
 		RunE: func(*cobra.Command, []string) error { return t.cleanUp(path) },
 	}
 	cmd.Flags().StringVar(&path, "config", defaultConfig, "configuration `file` that names the Controlled Ports")

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -147,6 +148,20 @@ func strict(root *cobra.Command) {
 				return about.Help()
 			}
 		}
+	}
+}
+
+// takes wants an argument for each name, and no other.
+func takes(names ...string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		wanted := cmp.Or(strings.Join(names, " "), "no argument")
+		switch {
+		case len(args) < len(names):
+			return usageError{fmt.Errorf("%s wants %s: %s is missing", cmd.Name(), wanted, names[len(args)])}
+		case len(args) > len(names):
+			return usageError{fmt.Errorf("%s wants %s: %q is too much", cmd.Name(), wanted, args[len(names)])}
+		}
+		return nil
 	}
 }
 

@@ -72,7 +72,7 @@ func (t *tool) decode() *cobra.Command {
 		Short:   "Say what the frames of a capture are, and decrypt them",
 		Long:    decodeLong,
 		Example: "  tcpdump -i eth1 -w wire.pcap\n  mkactl decode wire.pcap --keys /etc/mkad/keys/eth1.toml --decrypt plain.pcapng",
-		Args:    cobra.ExactArgs(1),
+		Args:    takes("FILE"),
 		RunE:    func(_ *cobra.Command, args []string) error { return t.decodeFile(args[0], f) },
 	}
 	cmd.Flags().StringVar(&f.keys, "keys", "", "verify with the keys of this CAK `file`")

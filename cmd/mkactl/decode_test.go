@@ -339,7 +339,7 @@ func TestDecodeRefusesWhatMakesNoSense(t *testing.T) {
 	d := newDecodeDir(t)
 	for _, c := range []struct{ args, says string }{
 		{"--decrypt out", "--decrypt needs the keys; give --keys"}, {"--force", "--force is for --decrypt"}, {"--json --lines", "exclude each other"},
-		{"--eapol-ethertype 12", "four hexadecimal digits"}, {"second", "accepts 1 arg"},
+		{"--eapol-ethertype 12", "four hexadecimal digits"}, {"second", "decode wants FILE"},
 	} {
 		got, _ := decoding(nil, append([]string{d.capture}, strings.Fields(c.args)...)...)
 		if got.exit != exitUsage || got.stdout != "" || !strings.Contains(got.stderr, c.says) || !strings.Contains(got.stderr, "\ntry: mkactl decode --help\n") {

@@ -36,7 +36,7 @@ func (t *tool) importOther() *cobra.Command {
 			"no device and no configuration beside the new one has. Files that exist are left alone. Nothing is started or\n" +
 			"changed otherwise.",
 		Example: "  mkactl import /etc/wpa_supplicant/wpa_supplicant-wired-eth1.conf --interface eth1",
-		Args:    cobra.ExactArgs(1),
+		Args:    takes("FILE"),
 		RunE:    func(_ *cobra.Command, args []string) error { return t.importFrom(args[0], f) },
 	}
 	cmd.Flags().StringVar(&f.lower, "interface", "", "lower `device`, where FILE does not name it")

@@ -20,7 +20,7 @@ func (t *tool) keygen() *cobra.Command {
 		Long: "Keygen makes a CAK file with a fresh random key. Every member of the link needs the same file; it must be\n" +
 			"readable by its owner only.",
 		Example: "  mkactl keygen -o /etc/mkad/keys/eth1.toml",
-		Args:    cobra.NoArgs,
+		Args:    takes(),
 		RunE:    func(*cobra.Command, []string) error { return t.makeKey(bits.value, file) },
 	}
 	cmd.Flags().Var(&bits, "cak-bits", "length of the CAK; 128 for peers that know no longer one")

@@ -16,7 +16,7 @@ func (t *tool) rekey() *cobra.Command {
 	return &cobra.Command{
 		Use:               "rekey PORT",
 		Short:             "Replace the key in use by a new one, without loss",
-		Args:              cobra.ExactArgs(1),
+		Args:              takes("PORT"),
 		ValidArgsFunction: t.ports,
 		RunE: func(_ *cobra.Command, args []string) error {
 			return t.ask(answerTime, func(ctx context.Context, c *control.Client) error { return c.Rekey(ctx, args[0]) })
@@ -31,7 +31,7 @@ func (t *tool) reload() *cobra.Command {
 		Short: "Have mkad read its configuration again; a bad one changes nothing",
 		Long: "Reload has mkad read its configuration and CAK files again; a bad one changes nothing. To see beforehand what\n" +
 			"it would touch and cut: mkad --check --diff.",
-		Args: cobra.NoArgs,
+		Args: takes(),
 		RunE: func(*cobra.Command, []string) error {
 			return t.ask(answerTime, func(ctx context.Context, c *control.Client) error { return c.Reload(ctx, force) })
 		},
@@ -50,9 +50,12 @@ func (t *tool) backend() *cobra.Command {
 			"is cut until the peers have agreed on a new key, a moment. It lasts until mkad starts again, or a reload finds\n" +
 			"another in mkad.toml; write it there to keep it. What this machine does not have is refused, and the port goes\n" +
 			"on as before. PORT is the lower device or the Controlled Port.",
-		Args:              cobra.ExactArgs(2),
+		Args:              takes("PORT", "NAME"),
 		ValidArgsFunction: t.portsAndBackends,
 		RunE: func(_ *cobra.Command, args []string) error {
+			if names := offload.BackendNames(); !slices.Contains(names, args[1]) {
+				return usageError{fmt.Errorf("there is no backend %q: give one of: %s", args[1], strings.Join(names, ", "))}
+			}
 			return t.ask(answerTime, func(ctx context.Context, c *control.Client) error {
 				return c.ChangeBackend(ctx, args[0], args[1], force)
 			})
@@ -79,7 +82,7 @@ func (t *tool) unlock() *cobra.Command {
 			"when mkad has ended: the filter stays, also when mkad dies; and for a port that was removed from the\n" +
 			"configuration. What a running mkad serves stays closed; stop it first, or set uncontrolled = \"open\" for the\n" +
 			"port in mkad.toml. PORT is the lower device.",
-		Args:              cobra.ExactArgs(1),
+		Args:              takes("PORT"),
 		ValidArgsFunction: t.closed,
 		RunE:              func(_ *cobra.Command, args []string) error { return t.unlockPort(args[0], force) },
 	}

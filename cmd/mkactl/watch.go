@@ -16,7 +16,7 @@ func (t *tool) watch() *cobra.Command {
 		Short: "Show what happens until interrupted",
 		Long: "Watch shows what happens until it is interrupted. On a terminal it draws how all ports stand, why those are\n" +
 			"not secured that are not, and the last events; q ends it. Elsewhere it prints a line for each event.",
-		Args: cobra.NoArgs,
+		Args: takes(),
 		RunE: func(*cobra.Command, []string) error {
 			if t.terminal != nil && !asJSON && !asLines {
 				return t.watchLive()

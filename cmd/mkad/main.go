@@ -79,7 +79,7 @@ func command(stdout, stderr io.Writer) *cobra.Command {
 		Long: "mkad secures the Ethernet links that its configuration names, until it is ended by SIGTERM or SIGINT.\n" +
 			"SIGHUP has it read the configuration and the CAK files again.\n\n" +
 			"Exit status: 0 ended, or nothing wrong with --check; 1 could not run; 2 bad command line or configuration.",
-		Args:          cobra.NoArgs,
+		Args:          noArguments,
 		Version:       version(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
@@ -101,6 +101,14 @@ func command(stdout, stderr io.Writer) *cobra.Command {
 	cmd.Flags().BoolVar(&diff, "diff", false, "with --check: also say what a reload of the running mkad would touch and cut")
 	cmd.Flags().StringVar(&socket, "socket", "", "with --diff: control socket `path` of the running mkad, if it is not the configured one")
 	return cmd
+}
+
+// noArguments refuses what stands beside the flags.
+func noArguments(_ *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return fmt.Errorf("%q is too much: the configuration is named by --config", args[0])
+	}
+	return nil
 }
 
 // release is the version of a package, set when it is built.

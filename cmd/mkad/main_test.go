@@ -18,6 +18,13 @@ func TestWrongCommandLineNamesTheHelp(t *testing.T) {
 	}
 }
 
+func TestArgumentIsRefusedWithTheFlagThatIsMeant(t *testing.T) {
+	var stdout, stderr bytes.Buffer
+	if run([]string{"mkad.toml"}, &stdout, &stderr); !strings.HasPrefix(stderr.String(), "mkad: \"mkad.toml\" is too much: the configuration is named by --config\n") {
+		t.Errorf("errors %q", stderr.String())
+	}
+}
+
 func TestBadConfigurationIsNoMatterOfTheHelp(t *testing.T) {
 	var stdout, stderr bytes.Buffer
 	exit := run([]string{"--check", "--config", filepath.Join(t.TempDir(), "none.toml")}, &stdout, &stderr)
