@@ -7,6 +7,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 	"unicode/utf8"
@@ -143,6 +144,23 @@ func TestWatchOnATerminalSurvivesTheDaemon(t *testing.T) {
 	}
 	if got := <-exit; got != exitDone {
 		t.Errorf("exit status %d", got)
+	}
+}
+
+func TestWatchOnATerminalThatIsInterruptedHasNotFailed(t *testing.T) {
+	for _, flags := range [][]string{nil, {"--lines"}} {
+		for _, s := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM} {
+			d := &controltest.Daemon{}
+			d.SetPorts(securedPort())
+			socket, _ := controltest.Serve(t, subscribed{d, control.Event{Time: noon, Port: "eth1", Event: "peer-heard"}})
+			p := sitDown(t, 80, 30)
+			exit, stderr := p.runs(nil, with(flags, "watch", "--socket", socket)...)
+			p.sees("peer-heard")
+			interrupt(t, s)
+			if got := <-exit; got != exitDone || stderr.Len() > 0 {
+				t.Errorf("%v, %v: exit status %d: %s", flags, s, got, stderr)
+			}
+		}
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -314,6 +315,25 @@ func TestWatchPrintsALineForEachEventUntilTheDaemonStops(t *testing.T) {
 				t.Errorf("exit status %d, standard error %q", exit, stderr.String())
 			}
 		})
+	}
+}
+
+func interrupt(t *testing.T, s syscall.Signal) {
+	if err := syscall.Kill(os.Getpid(), s); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestWatchThatIsInterruptedHasNotFailed(t *testing.T) {
+	for _, flag := range []string{"--lines", "--json"} {
+		for _, s := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM} {
+			socket, _ := controltest.Serve(t, subscribed{&controltest.Daemon{}, control.Event{Time: noon, Event: "secured"}})
+			stdout, stderr := &lineSink{lines: 1, full: func() { interrupt(t, s) }}, &bytes.Buffer{}
+			tool := tool{stdout: stdout, stderr: stderr}
+			if exit := tool.run([]string{"watch", flag, "--socket", socket}); exit != exitDone || stderr.Len() > 0 {
+				t.Errorf("%s, %v: exit status %d, standard error %q", flag, s, exit, stderr)
+			}
+		}
 	}
 }
 
