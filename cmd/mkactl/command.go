@@ -13,6 +13,7 @@ import (
 	"unicode"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"mkad/internal/control"
 	"mkad/internal/doctor"
@@ -73,6 +74,9 @@ func (t *tool) run(args []string) int {
 	usage := true // until cobra has understood the command line
 	root := t.root(func() { usage = false })
 	root.SetArgs(args)
+	if len(args) > 0 && strings.HasPrefix(args[0], cobra.ShellCompRequestCmd) {
+		plainUsages(root)
+	}
 	asked, err := root.ExecuteC()
 	if err == nil {
 		return exitDone
@@ -174,19 +178,37 @@ func (t *tool) ask(limit time.Duration, exchange func(context.Context, *control.
 	return exchange(ctx, client)
 }
 
-// ports completes the names of ports.
+// ports completes the names of ports, those that are given already apart.
 func (t *tool) ports(_ *cobra.Command, given []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
 	var names []cobra.Completion
 	_ = t.ask(completeTime, func(ctx context.Context, c *control.Client) error { // no daemon, no names
 		d, err := c.Status(ctx)
 		for _, p := range d.Ports {
-			if !slices.Contains(given, p.Interface) {
-				names = append(names, p.Interface)
+			if !slices.ContainsFunc(given, p.Named) {
+				names = append(names, p.Interface, p.Controlled)
 			}
 		}
 		return err
 	})
 	return names, cobra.ShellCompDirectiveNoFileComp
+}
+
+// onePort completes the name of a port where one is wanted.
+func (t *tool) onePort(cmd *cobra.Command, given []string, begun string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	if len(given) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	return t.ports(cmd, given, begun)
+}
+
+// plainUsages takes the marks off the texts of flags: help names the value of a flag by them, completion would show them.
+func plainUsages(cmd *cobra.Command) {
+	for _, flags := range []*pflag.FlagSet{cmd.Flags(), cmd.PersistentFlags()} {
+		flags.VisitAll(func(f *pflag.Flag) { f.Usage = strings.ReplaceAll(f.Usage, "`", "") })
+	}
+	for _, c := range cmd.Commands() {
+		plainUsages(c)
+	}
 }
 
 func (t *tool) print(text string) error {
@@ -214,6 +236,14 @@ func printable(text string) string {
 type choice struct {
 	value   string
 	allowed []string
+}
+
+// flag makes a choice a flag of a command, which completes its words.
+func (c *choice) flag(cmd *cobra.Command, name, usage string) {
+	cmd.Flags().Var(c, name, usage)
+	if err := cmd.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(c.allowed, cobra.ShellCompDirectiveNoFileComp)); err != nil {
+		panic(err) // the flag is there
+	}
 }
 
 // String is the word that was chosen.

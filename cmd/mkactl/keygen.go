@@ -23,7 +23,7 @@ func (t *tool) keygen() *cobra.Command {
 		Args:    takes(),
 		RunE:    func(*cobra.Command, []string) error { return t.makeKey(bits.value, file) },
 	}
-	cmd.Flags().Var(&bits, "cak-bits", "length of the CAK; 128 for peers that know no longer one")
+	bits.flag(cmd, "cak-bits", "length of the CAK; 128 for peers that know no longer one")
 	cmd.Flags().StringVarP(&file, "output", "o", "", "write this new file, mode 0600 (default: standard output)")
 	return cmd
 }

@@ -262,11 +262,35 @@ func TestHelpIsNoFailure(t *testing.T) {
 	}
 }
 
-func TestPortsAreCompleted(t *testing.T) {
+func TestWordsAreCompleted(t *testing.T) {
 	_, socket := serve(t, securedPort(), blockedPort())
-	got := runTool(t, append([]string{"__complete", "status"}, append(socket, "eth1", "")...)...)
-	if !strings.HasPrefix(got.stdout, "eth2\n") {
-		t.Errorf("completions are %q, want eth2", got.stdout)
+	for _, c := range []struct {
+		line []string
+		want string // a line each
+	}{
+		{[]string{"status", ""}, "eth1 macsec0 eth2 macsec1"},
+		{[]string{"status", "eth1", ""}, "eth2 macsec1"},
+		{[]string{"explain", "macsec0", ""}, "eth2 macsec1"},
+		{[]string{"rekey", ""}, "eth1 macsec0 eth2 macsec1"},
+		{[]string{"rekey", "eth1", ""}, ""},
+		{[]string{"backend", ""}, "eth1 macsec0 eth2 macsec1"},
+		{[]string{"backend", "eth1", "kernel", ""}, ""},
+		{[]string{"status", "--wait", ""}, strings.Join(states(), " ")},
+		{[]string{"keygen", "--cak-bits", ""}, "128 256"},
+	} {
+		got := runTool(t, append(with(socket, "__complete"), c.line...)...)
+		words, _, _ := strings.Cut(got.stdout, ":4\n") // then files are not completed
+		if strings.Join(strings.Fields(words), " ") != c.want || words == got.stdout {
+			t.Errorf("%v: completions are %q, want %s", c.line, got.stdout, c.want)
+		}
+	}
+}
+
+func TestCompletionShowsTextsWithoutMarks(t *testing.T) {
+	for _, command := range []string{"decode", "import", "cleanup"} {
+		if got := runTool(t, "__complete", command, "--"); !strings.Contains(got.stdout, "--") || strings.Contains(got.stdout, "`") {
+			t.Errorf("%s: %+v", command, got)
+		}
 	}
 }
 

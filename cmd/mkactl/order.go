@@ -17,7 +17,7 @@ func (t *tool) rekey() *cobra.Command {
 		Use:               "rekey PORT",
 		Short:             "Replace the key in use by a new one, without loss",
 		Args:              takes("PORT"),
-		ValidArgsFunction: t.ports,
+		ValidArgsFunction: t.onePort,
 		RunE: func(_ *cobra.Command, args []string) error {
 			return t.ask(answerTime, func(ctx context.Context, c *control.Client) error { return c.Rekey(ctx, args[0]) })
 		},
@@ -70,7 +70,7 @@ func (t *tool) portsAndBackends(cmd *cobra.Command, given []string, begun string
 	if len(given) == 1 {
 		return offload.BackendNames(), cobra.ShellCompDirectiveNoFileComp
 	}
-	return t.ports(cmd, given, begun)
+	return t.onePort(cmd, given, begun)
 }
 
 func (t *tool) unlock() *cobra.Command {

@@ -36,7 +36,7 @@ func (t *tool) status() *cobra.Command {
 		RunE:              func(_ *cobra.Command, ports []string) error { return t.showStatus(f, ports) },
 	}
 	cmd.Flags().BoolVar(&f.json, "json", false, "print the document of the control socket")
-	cmd.Flags().Var(&f.wait, "wait", "block until every port is in this state, at most for --timeout")
+	f.wait.flag(cmd, "wait", "block until every port is in this state, at most for --timeout")
 	cmd.Flags().DurationVar(&f.timeout, "timeout", defaultWait, "when --wait gives up")
 	return cmd
 }

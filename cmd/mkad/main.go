@@ -22,6 +22,7 @@ import (
 
 	"github.com/coreos/go-systemd/v22/daemon"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"mkad/internal/config"
 	mkad "mkad/internal/daemon"
@@ -49,6 +50,10 @@ func run(args []string, stdout, stderr io.Writer) int {
 	cmd.SetArgs(args)
 	cmd.SetOut(stdout)
 	cmd.SetErr(stderr)
+	if len(args) > 0 && strings.HasPrefix(args[0], cobra.ShellCompRequestCmd) {
+		// Help names the value of a flag by these marks; completion would show them.
+		cmd.Flags().VisitAll(func(f *pflag.Flag) { f.Usage = strings.ReplaceAll(f.Usage, "`", "") })
+	}
 	started := false
 	cmd.PreRun = func(*cobra.Command, []string) { started = true }
 	err := cmd.Execute()

@@ -25,6 +25,14 @@ func TestArgumentIsRefusedWithTheFlagThatIsMeant(t *testing.T) {
 	}
 }
 
+func TestCompletionShowsTextsWithoutMarks(t *testing.T) {
+	var stdout, stderr bytes.Buffer
+	exit := run([]string{"__complete", "--"}, &stdout, &stderr)
+	if exit != exitDone || !strings.Contains(stdout.String(), "--config\tconfiguration file\n") || strings.Contains(stdout.String(), "`") {
+		t.Errorf("exit status %d, output %q", exit, stdout.String())
+	}
+}
+
 func TestBadConfigurationIsNoMatterOfTheHelp(t *testing.T) {
 	var stdout, stderr bytes.Buffer
 	exit := run([]string{"--check", "--config", filepath.Join(t.TempDir(), "none.toml")}, &stdout, &stderr)
