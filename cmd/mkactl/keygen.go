@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"path/filepath"
 	"strconv"
@@ -42,7 +43,10 @@ func (t *tool) makeKey(bits, file string) error {
 	}
 	defer clear(key)
 	if file != "" {
-		return writeKey(file, key)
+		if err := writeKey(file, key); err != nil {
+			return err
+		}
+		return t.print(fmt.Sprintf("%s: written with mode 0600, a CAK of %d bits\n", file, n))
 	}
 	_, err = t.stdout.Write(key)
 	return err

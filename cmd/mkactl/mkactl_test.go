@@ -140,7 +140,7 @@ func TestCountersInJSONAreTheDocument(t *testing.T) {
 
 func TestRekeyOrdersThatPort(t *testing.T) {
 	d, socket := serve(t, securedPort(), blockedPort())
-	wantOutcome(t, runTool(t, with(socket, "rekey", "eth2")...), outcome{})
+	wantOutcome(t, runTool(t, with(socket, "rekey", "eth2")...), outcome{stdout: "eth2: a new SAK is on its way\n"})
 	if got := d.Rekeyed(); !slices.Equal(got, []string{"eth2"}) {
 		t.Errorf("rekeyed are %v, want eth2", got)
 	}
@@ -157,7 +157,7 @@ func TestPortsCanBeNamedByTheirControlledPort(t *testing.T) {
 			t.Errorf("%s: outcome is %+v, want eth1 alone", command, got)
 		}
 	}
-	wantOutcome(t, runTool(t, with(socket, "rekey", "macsec0")...), outcome{})
+	wantOutcome(t, runTool(t, with(socket, "rekey", "macsec0")...), outcome{stdout: "macsec0: a new SAK is on its way\n"})
 }
 
 func TestHelpSaysHowPortsAreNamed(t *testing.T) {
@@ -177,13 +177,37 @@ func TestReloadSaysWhatTheDaemonFound(t *testing.T) {
 		"mkactl: mkad.toml:3: polcy: no such key\nmkad.toml:9: port_id: 0\ntry: mkad --check\n"})
 }
 
+func TestReloadSaysWhatWasDone(t *testing.T) {
+	for _, test := range []struct {
+		done control.PlanDocument
+		want string
+	}{
+		{control.PlanDocument{}, "nothing changed\n"},
+		{control.PlanDocument{Ports: []control.PortPlan{{Interface: "eth1", Action: control.KeepPort}}}, "nothing changed\n"},
+		{control.PlanDocument{Daemon: []string{"log_level: info -> debug"}, Ports: []control.PortPlan{
+			{Interface: "eth1", Action: control.KeepPort},
+			{Interface: "eth2", Action: control.AdjustPort, Changes: []string{"key 0001: added"}},
+			{Interface: "eth3", Action: control.RestartPort, Cut: true, Losses: []string{"device mv0"}},
+			{Interface: "eth4", Action: control.RemovePort, Cut: true},
+		}}, "eth2: adjust, cuts nothing\n  key 0001: added\n" +
+			"eth3: restart, cuts its traffic until its peers have agreed again\n  loses device mv0\n" +
+			"eth4: remove, cuts its traffic\n[daemon]: takes effect when mkad starts again\n  log_level: info -> debug\n"},
+	} {
+		d, socket := serve(t)
+		d.Reloaded = test.done
+		d.Reloaded.Version = control.Version
+		wantOutcome(t, runTool(t, with(socket, "reload")...), outcome{stdout: test.want})
+	}
+}
+
 func TestBackendOrdersWhatIsNamed(t *testing.T) {
 	d, socket := serve(t, securedPort())
-	wantOutcome(t, runTool(t, with(socket, "backend", "eth1", "userspace", "--force")...), outcome{})
+	wantOutcome(t, runTool(t, with(socket, "backend", "eth1", "userspace", "--force")...),
+		outcome{stdout: "eth1: backend is userspace until mkad starts again\n"})
 	if got := d.Backends(); !slices.Equal(got, []string{"eth1 userspace"}) || !d.Forced() {
 		t.Errorf("ordered was %v, forced is %t", got, d.Forced())
 	}
-	wantOutcome(t, runTool(t, with(socket, "reload", "--force")...), outcome{})
+	wantOutcome(t, runTool(t, with(socket, "reload", "--force")...), outcome{stdout: "reloaded\n"}) // of a daemon that does not say more
 	if !d.Forced() || d.Reloads() != 1 {
 		t.Errorf("%d reloads, forced is %t", d.Reloads(), d.Forced())
 	}
@@ -390,7 +414,7 @@ func TestKeygenHidesItsMemory(t *testing.T) {
 
 func TestKeygenWritesAFileOfItsOwnersAlone(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "eth1.toml")
-	wantOutcome(t, runTool(t, "keygen", "-o", file), outcome{})
+	wantOutcome(t, runTool(t, "keygen", "-o", file), outcome{stdout: file + ": written with mode 0600, a CAK of 256 bits\n"})
 	info, err := os.Stat(file)
 	if err != nil || info.Mode() != 0o600 {
 		t.Fatalf("file is %v (%v), want mode 600", info, err)

@@ -19,7 +19,11 @@ func (t *tool) rekey() *cobra.Command {
 		Args:              takes("PORT"),
 		ValidArgsFunction: t.onePort,
 		RunE: func(_ *cobra.Command, args []string) error {
-			return t.ask(answerTime, func(ctx context.Context, c *control.Client) error { return c.Rekey(ctx, args[0]) })
+			err := t.ask(answerTime, func(ctx context.Context, c *control.Client) error { return c.Rekey(ctx, args[0]) })
+			if err != nil {
+				return err
+			}
+			return t.print(args[0] + ": a new SAK is on its way\n")
 		},
 	}
 }
@@ -29,11 +33,22 @@ func (t *tool) reload() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "reload",
 		Short: "Have mkad read its configuration again; a bad one changes nothing",
-		Long: "Reload has mkad read its configuration and CAK files again; a bad one changes nothing. To see beforehand what\n" +
-			"it would touch and cut: mkad --check --diff.",
+		Long: "Reload has mkad read its configuration and CAK files again; a bad one changes nothing. It says what it did to\n" +
+			"which port, as mkad --check --diff says beforehand.",
 		Args: takes(),
 		RunE: func(*cobra.Command, []string) error {
-			return t.ask(answerTime, func(ctx context.Context, c *control.Client) error { return c.Reload(ctx, force) })
+			var done control.PlanDocument
+			err := t.ask(answerTime, func(ctx context.Context, c *control.Client) (err error) {
+				done, err = c.Reload(ctx, force)
+				return err
+			})
+			switch {
+			case err != nil:
+				return err
+			case done.Version != control.Version: // it is done all the same
+				return t.print("reloaded\n")
+			}
+			return t.print(done.Done())
 		},
 	}
 	cmd.Flags().BoolVar(&force, "force", false, "also where a Controlled Port loses what cannot be put back")
@@ -56,9 +71,13 @@ func (t *tool) backend() *cobra.Command {
 			if names := offload.BackendNames(); !slices.Contains(names, args[1]) {
 				return usageError{fmt.Errorf("there is no backend %q: give one of: %s", args[1], strings.Join(names, ", "))}
 			}
-			return t.ask(answerTime, func(ctx context.Context, c *control.Client) error {
+			err := t.ask(answerTime, func(ctx context.Context, c *control.Client) error {
 				return c.ChangeBackend(ctx, args[0], args[1], force)
 			})
+			if err != nil {
+				return err
+			}
+			return t.print(fmt.Sprintf("%s: backend is %s until mkad starts again\n", args[0], args[1]))
 		},
 	}
 	cmd.Flags().BoolVar(&force, "force", false, "also where the Controlled Port loses what cannot be put back")

@@ -250,7 +250,7 @@ func reloadOnHangup(ctx context.Context, d *mkad.Daemon, log *slog.Logger) {
 
 // reload reads the files again, and tells the service manager what came of it.
 func reload(d *mkad.Daemon, log *slog.Logger) {
-	err := d.Reload(false)
+	_, err := d.Reload(false)
 	if err == nil {
 		notify(log, "STATUS=")
 		return

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strings"
 	"time"
 
 	"mkad/internal/control"
@@ -28,7 +27,7 @@ func printPlan(socket, path string, stdout io.Writer) error {
 	if !sameFile(plan.Config, path) {
 		return fmt.Errorf("the running mkad has another configuration, %s; check that, or leave --diff out", plan.Config)
 	}
-	_, err = io.WriteString(stdout, planText(plan))
+	_, err = io.WriteString(stdout, plan.Text())
 	return err
 }
 
@@ -36,35 +35,4 @@ func sameFile(a, b string) bool {
 	one, err := os.Stat(a)
 	other, otherErr := os.Stat(b)
 	return err == nil && otherErr == nil && os.SameFile(one, other)
-}
-
-// planText says what a reload would do, a line for each port, and what changes below it.
-func planText(d control.PlanDocument) string {
-	var b strings.Builder
-	for _, p := range d.Ports {
-		fmt.Fprintf(&b, "%s: %s, %s\n", p.Interface, p.Action, cutText(p))
-		for _, c := range p.Changes {
-			fmt.Fprintf(&b, "  %s\n", c)
-		}
-		for _, l := range p.Losses {
-			fmt.Fprintf(&b, "  loses %s (refused without mkactl reload --force)\n", l)
-		}
-	}
-	if len(d.Daemon) > 0 {
-		b.WriteString("[daemon]: takes effect when mkad starts again\n")
-	}
-	for _, c := range d.Daemon {
-		fmt.Fprintf(&b, "  %s\n", c)
-	}
-	return b.String()
-}
-
-func cutText(p control.PortPlan) string {
-	switch {
-	case !p.Cut:
-		return "cuts nothing"
-	case p.Action == control.RemovePort:
-		return "cuts its traffic"
-	}
-	return "cuts its traffic until its peers have agreed again"
 }

@@ -87,9 +87,12 @@ func (c *Client) Plan(ctx context.Context) (PlanDocument, error) {
 	return d, err
 }
 
-// Reload has the configuration read again. Without force it is refused where a Controlled Port would lose something.
-func (c *Client) Reload(ctx context.Context, force bool) error {
-	return c.ask(ctx, http.MethodPost, "/v1/reload?"+forced(force).Encode(), &struct{}{})
+// Reload has the configuration read again, and gives what was done. Without force it is refused where a Controlled Port would
+// lose something. A daemon of another version may not say what it has done: the Version is then not that of this package.
+func (c *Client) Reload(ctx context.Context, force bool) (PlanDocument, error) {
+	var d PlanDocument
+	err := c.ask(ctx, http.MethodPost, "/v1/reload?"+forced(force).Encode(), &d)
+	return d, err
 }
 
 // ChangeBackend has a port served by another backend, as Daemon.ChangeBackend does.

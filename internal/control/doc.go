@@ -9,8 +9,8 @@
 //	POST /v1/ports/{port}/rekey        a new SAK; {} when it is on its way
 //	POST /v1/ports/{port}/backend?name=kernel
 //	                                   another backend; {} when the port has begun with it. &force=true: as below
-//	POST /v1/reload                    the configuration is read again; {} when it is in use. ?force=true: also where a
-//	                                   Controlled Port loses what cannot be put back
+//	POST /v1/reload                    the configuration is read again; PlanDocument of what was done, when it is in
+//	                                   use. ?force=true: also where a Controlled Port loses what cannot be put back
 //
 // A port is named by its lower device or by its Controlled Port. Whoever may open the socket may look (root and the group
 // mkad); who changes something is checked again by the credentials that the kernel holds for the connection. A request

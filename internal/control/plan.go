@@ -1,8 +1,12 @@
 package control
 
-import "encoding/json"
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+)
 
-// A PlanDocument says what a reload would do now.
+// A PlanDocument says what a reload would do now, or has done.
 type PlanDocument struct {
 	Version int        `json:"version"`
 	Config  string     `json:"config"` // path of the configuration that would be read
@@ -44,4 +48,58 @@ func (p PortPlan) MarshalJSON() ([]byte, error) {
 	type plain PortPlan
 	p.Changes, p.Losses = listed(p.Changes), listed(p.Losses)
 	return json.Marshal(plain(p))
+}
+
+// Text says for people what a reload would do, a line for each port, and what changes below it.
+func (d PlanDocument) Text() string {
+	var b strings.Builder
+	for _, p := range d.Ports {
+		p.write(&b, " (refused without mkactl reload --force)")
+	}
+	d.writeDaemon(&b)
+	return b.String()
+}
+
+// Done says for people, in the same words, what a reload has done. Of ports that were kept as they are it says nothing.
+func (d PlanDocument) Done() string {
+	var b strings.Builder
+	for _, p := range d.Ports {
+		if p.Action != KeepPort {
+			p.write(&b, "")
+		}
+	}
+	d.writeDaemon(&b)
+	if b.Len() == 0 {
+		return "nothing changed\n"
+	}
+	return b.String()
+}
+
+func (p PortPlan) write(b *strings.Builder, aboutLoss string) {
+	fmt.Fprintf(b, "%s: %s, %s\n", p.Interface, p.Action, p.cutText())
+	for _, c := range p.Changes {
+		fmt.Fprintf(b, "  %s\n", c)
+	}
+	for _, l := range p.Losses {
+		fmt.Fprintf(b, "  loses %s%s\n", l, aboutLoss)
+	}
+}
+
+func (d PlanDocument) writeDaemon(b *strings.Builder) {
+	if len(d.Daemon) > 0 {
+		b.WriteString("[daemon]: takes effect when mkad starts again\n")
+	}
+	for _, c := range d.Daemon {
+		fmt.Fprintf(b, "  %s\n", c)
+	}
+}
+
+func (p PortPlan) cutText() string {
+	switch {
+	case !p.Cut:
+		return "cuts nothing"
+	case p.Action == RemovePort:
+		return "cuts its traffic"
+	}
+	return "cuts its traffic until its peers have agreed again"
 }

@@ -30,8 +30,8 @@ type Daemon interface {
 	// Plan says what Reload would do now, and changes nothing; it fails as Reload would.
 	Plan() (PlanDocument, error)
 	// Reload reads the configuration again; an error leaves what was running untouched. Without force it refuses what would
-	// cost a Controlled Port something that cannot be put back (PortPlan.Losses).
-	Reload(force bool) error
+	// cost a Controlled Port something that cannot be put back (PortPlan.Losses). It says what it has done.
+	Reload(force bool) (PlanDocument, error)
 	// ChangeBackend has the port of that name served by another backend, by its name in the configuration, until mkad starts
 	// again or a reload finds another. force is as for Reload.
 	ChangeBackend(port, backend string, force bool) error
@@ -309,10 +309,11 @@ func (s *Server) reload(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if err := s.daemon.Reload(force); err != nil {
+	d, err := s.daemon.Reload(force)
+	if err != nil {
 		return err
 	}
-	writeJSON(w, http.StatusOK, struct{}{})
+	writeJSON(w, http.StatusOK, d)
 	return nil
 }
 

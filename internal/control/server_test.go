@@ -94,8 +94,10 @@ func TestRekeyReachesThePort(t *testing.T) {
 
 func TestReloadReachesTheDaemon(t *testing.T) {
 	d, c := served(t)
-	if err := c.Reload(t.Context(), false); err != nil || d.Reloads() != 1 {
-		t.Errorf("%d reloads (%v), want 1", d.Reloads(), err)
+	d.Reloaded = control.PlanDocument{Version: control.Version, Ports: []control.PortPlan{{Interface: "eth1", Action: control.RemovePort}}}
+	done, err := c.Reload(t.Context(), false)
+	if err != nil || d.Reloads() != 1 || len(done.Ports) != 1 || done.Ports[0].Interface != "eth1" {
+		t.Errorf("%d reloads, %+v (%v), want 1", d.Reloads(), done, err)
 	}
 }
 
@@ -109,7 +111,7 @@ func TestBackendReachesTheDaemon(t *testing.T) {
 	if got := d.Backends(); !slices.Equal(got, []string{"eth2 userspace", "eth2 userspace"}) {
 		t.Errorf("ordered was %v", got)
 	}
-	if err := c.Reload(t.Context(), true); err != nil || !d.Forced() {
+	if _, err := c.Reload(t.Context(), true); err != nil || !d.Forced() {
 		t.Errorf("the reload was not forced (%v)", err)
 	}
 }
@@ -142,7 +144,8 @@ func TestRefusalOfTheDaemonReachesTheClient(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			d, c := served(t)
 			d.ReloadErr = test.err
-			wantError(t, c.Reload(t.Context(), false), test.want)
+			_, err := c.Reload(t.Context(), false)
+			wantError(t, err, test.want)
 		})
 	}
 }
@@ -365,7 +368,7 @@ func reloadLog(t *testing.T, d *controltest.Daemon) string {
 	go func() { ended <- server.Serve(listener) }()
 	c := control.NewClient(socket)
 	defer c.Close()
-	if err := c.Reload(t.Context(), false); (err != nil) != (d.ReloadErr != nil) {
+	if _, err := c.Reload(t.Context(), false); (err != nil) != (d.ReloadErr != nil) {
 		t.Fatal(err)
 	}
 	if err := errors.Join(server.Shutdown(context.Background()), <-ended); err != nil {

@@ -188,24 +188,23 @@ func (d *Daemon) stopPorts() {
 
 // Reload reads the configuration and the CAK files again. Everything is validated before anything changes; ports that
 // are configured as before go on, with the keys that their CAK files hold now. Without force it refuses what would cost a
-// Controlled Port something for good.
-func (d *Daemon) Reload(force bool) error {
+// Controlled Port something for good. It says what it has done.
+func (d *Daemon) Reload(force bool) (control.PlanDocument, error) {
 	d.reload.Lock()
 	defer d.reload.Unlock()
 	cfg, err := d.read()
 	if err != nil {
-		return err
+		return control.PlanDocument{}, err
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.stopped {
-		return errEnding
+		return control.PlanDocument{}, errEnding
 	}
-	for _, p := range d.ports {
-		if next, found := portOf(cfg, p.cfg.Interface); found && !force {
-			if err := refuseLosses(p, p.losses(next), "mkactl reload --force"); err != nil {
-				return err
-			}
+	done := d.planFor(cfg)
+	for i, p := range d.ports {
+		if err := refuseLosses(p, done.Ports[i].Losses, "mkactl reload --force"); err != nil && !force {
+			return control.PlanDocument{}, err
 		}
 	}
 	if cfg.Daemon != d.cfg.Daemon {
@@ -213,7 +212,7 @@ func (d *Daemon) Reload(force bool) error {
 	}
 	d.change(cfg)
 	d.log.Info("reloaded", "ports", len(cfg.Ports))
-	return nil
+	return done, nil
 }
 
 // read loads the configuration and looks at every CAK file.

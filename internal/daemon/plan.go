@@ -29,6 +29,11 @@ func (d *Daemon) Plan() (control.PlanDocument, error) {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	return d.planFor(cfg), nil
+}
+
+// planFor is what a reload of cfg would do; the ports that there are stand first, in their order. It needs d.mu.
+func (d *Daemon) planFor(cfg *config.Config) control.PlanDocument {
 	doc := control.PlanDocument{Version: control.Version, Config: d.opts.Path}
 	for _, c := range config.Differences(d.cfg.Daemon.Settings(), cfg.Daemon.Settings()) {
 		doc.Daemon = append(doc.Daemon, c.String())
@@ -41,7 +46,7 @@ func (d *Daemon) Plan() (control.PlanDocument, error) {
 			doc.Ports = append(doc.Ports, control.PortPlan{Interface: c.Interface, Controlled: c.Controlled, Action: control.AddPort})
 		}
 	}
-	return doc, nil
+	return doc
 }
 
 // plan is what a reload of cfg would do to the port.

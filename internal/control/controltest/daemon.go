@@ -16,8 +16,9 @@ import (
 // its methods afterwards.
 type Daemon struct {
 	control.Feed
-	RekeyErr  error // of Rekey for a port that there is
-	ReloadErr error // of Plan and ChangeBackend, too
+	RekeyErr  error                // of Rekey for a port that there is
+	ReloadErr error                // of Plan and ChangeBackend, too
+	Reloaded  control.PlanDocument // what Reload says that it has done
 
 	mu       sync.Mutex
 	status   control.Document
@@ -116,12 +117,12 @@ func (d *Daemon) Forced() bool {
 }
 
 // Reload counts.
-func (d *Daemon) Reload(force bool) error {
+func (d *Daemon) Reload(force bool) (control.PlanDocument, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.forced = force
 	d.reloads++
-	return d.ReloadErr
+	return d.Reloaded, d.ReloadErr
 }
 
 // Rekeyed lists the ports that Rekey was called for.
