@@ -37,7 +37,7 @@ func TestAliveNamesThePortThatIsStuck(t *testing.T) {
 	if err := d.Alive(t.Context()); err != nil {
 		t.Fatalf("both answer: %v", err)
 	}
-	close(stick)
+	stick <- struct{}{} // it is, once that is taken
 	ctx, stop := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer stop()
 	if err := d.Alive(ctx); err == nil || !strings.Contains(err.Error(), "eth2") || strings.Contains(err.Error(), "eth1") {
