@@ -92,13 +92,49 @@ func (d *Daemon) ChangeBackend(name, backend string, force bool) error {
 	if err == nil && again && !force {
 		err = refuseLosses(p, p.losses(next), fmt.Sprintf("mkactl backend %s %s --force", name, backend))
 	}
-	if err != nil || !again {
+	if err != nil {
 		return err
+	}
+	d.ordered.put(p.cfg.Interface, configured(d.cfg, p.cfg.Interface), backend)
+	if !again {
+		return nil
 	}
 	p.log.Info("backend changed", "from", p.cfg.Backend, "to", backend)
 	p.stop(leaving{controlled: true, closed: true})
 	d.ports[at] = d.startPort(next, p.custody)
 	return nil
+}
+
+// orderedBackends are those that ports were given by ChangeBackend, by lower device. Each holds while the configuration names
+// the backend that it named then.
+type orderedBackends map[string]struct{ configured, ordered string }
+
+func (o *orderedBackends) put(lower, configured, ordered string) {
+	if was, known := (*o)[lower]; known {
+		configured = was.configured
+	}
+	if *o == nil {
+		*o = orderedBackends{}
+	}
+	(*o)[lower] = struct{ configured, ordered string }{configured, ordered}
+}
+
+// apply puts the backends that hold into a configuration that was read, and returns them.
+func (o orderedBackends) apply(cfg *config.Config) orderedBackends {
+	held := orderedBackends{}
+	for i := range cfg.Ports {
+		p := &cfg.Ports[i]
+		if is, known := o[p.Interface]; known && is.configured == p.Backend {
+			held[p.Interface], p.Backend = is, is.ordered
+		}
+	}
+	return held
+}
+
+// configured is the backend of a port in a configuration.
+func configured(cfg *config.Config, lower string) string {
+	p, _ := portOf(cfg, lower)
+	return p.Backend
 }
 
 // movesTo reports whether the backend of other settings is another than the one in use, and an error if there is none. If it

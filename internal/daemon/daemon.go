@@ -48,6 +48,7 @@ type Daemon struct {
 	cfg     *config.Config
 	ports   []*port // in the order of the configuration
 	stopped bool    // no port is started any more
+	ordered orderedBackends
 }
 
 // New makes a Daemon; Run starts it.
@@ -201,6 +202,7 @@ func (d *Daemon) Reload(force bool) (control.PlanDocument, error) {
 	if d.stopped {
 		return control.PlanDocument{}, errEnding
 	}
+	held := d.ordered.apply(cfg)
 	done := d.planFor(cfg)
 	for i, p := range d.ports {
 		if err := refuseLosses(p, done.Ports[i].Losses, "mkactl reload --force"); err != nil && !force {
@@ -211,6 +213,7 @@ func (d *Daemon) Reload(force bool) (control.PlanDocument, error) {
 		d.log.Warn("what has changed in [daemon] takes effect when mkad starts again")
 	}
 	d.change(cfg)
+	d.ordered = held
 	d.log.Info("reloaded", "ports", len(cfg.Ports))
 	return done, nil
 }

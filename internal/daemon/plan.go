@@ -29,6 +29,7 @@ func (d *Daemon) Plan() (control.PlanDocument, error) {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	d.ordered.apply(cfg)
 	return d.planFor(cfg), nil
 }
 

@@ -153,3 +153,26 @@ func TestNameThatIsTakenIsRefused(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// Clause: none; design: mkactl backend holds until the configuration names another, which a reload of the same does not.
+func TestReloadOfTheSameKeepsTheBackendThatWasOrdered(t *testing.T) {
+	t.Parallel()
+	l := newLink(t, released, "", "")
+	must(t, l.Secure(t.Context()))
+	before := portOf(t, l.West)
+	mkactl(t, l.West, "backend", mkadlab.Lower, "userspace")
+	for range 2 {
+		if out := mkactl(t, l.West, "reload"); out != "nothing changed\n" {
+			t.Errorf("reload says %s", out)
+		}
+	}
+	if now := portOf(t, l.West); now.Tx.KI != before.Tx.KI || !now.Since.Equal(before.Since) {
+		t.Errorf("secured since %s with %s, was since %s with %s", now.Since, now.Tx.KI, before.Since, before.Tx.KI)
+	}
+	edit(t, l.West, "[[port]]", "[[port]]\nbackend = \"userspace\"")
+	mkactl(t, l.West, "reload")
+	edit(t, l.West, "backend = \"userspace\"", "backend = \"auto\"")
+	if out := mkactl(t, l.West, "reload"); !strings.Contains(out, `backend: "userspace" -> "auto"`) {
+		t.Errorf("the configuration names another: %s", out)
+	}
+}
