@@ -77,6 +77,30 @@ func TestControlledPortFollowsMACAndMTU(t *testing.T) {
 	to.expect(frame)
 }
 
+func TestRenamedControlledPortIsFollowedAndItsNamesakeLeftAlone(t *testing.T) {
+	west, east := securedPair(t, secured)
+	must(t, west.ns.SetDown(controlledName)) // older kernels rename no device that is up
+	out, err := west.ns.Run(t.Context(), "ip", "link", "set", controlledName, "name", "elsewhere")
+	if err != nil {
+		t.Fatal(out, err)
+	}
+	must(t, west.ns.SetUp("elsewhere"))
+	must(t, west.ns.Bridge(controlledName))
+	before := device(t, west.ns, controlledName)
+	must(t, west.ns.SetMTU(lowerName, 1400))
+	follow(t, west)
+	if now := device(t, west.ns, controlledName); now.MTU != before.MTU || !bytes.Equal(now.MAC, before.MAC) {
+		t.Errorf("the device that has its name is %+v, was %+v", now, before)
+	}
+	if d := device(t, west.ns, "elsewhere"); d.MTU != 1400-secy.Overhead {
+		t.Errorf("Controlled Port is %+v, want MTU %d", d, 1400-secy.Overhead)
+	}
+	from, to := listen(t, west.ns, "elsewhere", experimental), listen(t, east.ns, controlledName, experimental)
+	frame := experiment(east.mac, west.mac, []byte("under another name"))
+	from.send(frame)
+	to.expect(frame)
+}
+
 func setMAC(name string, mac net.HardwareAddr) error {
 	link, err := netlink.LinkByName(name)
 	if err != nil {

@@ -70,7 +70,7 @@ func (p *Port) setPromiscuous(on bool) error {
 
 // promiscuous reports whether the host wants every frame from the TAP.
 func (t *tap) promiscuous() (bool, error) {
-	link, err := t.links.LinkByName(t.name)
+	link, err := t.find()
 	if err != nil {
 		return false, err
 	}

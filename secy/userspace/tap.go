@@ -196,9 +196,9 @@ func (t *tap) follow(mac [6]byte, lowerMTU int) error {
 		return fmt.Errorf("set MTU of %s: the lower device's MTU of %d leaves %d: raise it to at least %d", t.name,
 			lowerMTU, mtu, minMTU+secy.Overhead)
 	}
-	link, err := t.links.LinkByName(t.name)
+	link, err := t.find()
 	if err != nil {
-		return fmt.Errorf("find %s: %w", t.name, err)
+		return err
 	}
 	if err := t.links.LinkSetHardwareAddr(link, net.HardwareAddr(mac[:])); err != nil {
 		return fmt.Errorf("set MAC address of %s: %w", t.name, err)
@@ -215,19 +215,45 @@ func (t *tap) followSpeed(lower int) error {
 	if err != nil {
 		return fmt.Errorf("look up device %d: %w", lower, err)
 	}
-	return t.speed.copySpeed(t.name, link.Attrs().Name)
+	own, err := t.find()
+	if err != nil {
+		return err
+	}
+	return t.speed.copySpeed(own.Attrs().Name, link.Attrs().Name)
 }
 
 // setUp brings the device administratively up.
 func (t *tap) setUp() error {
-	link, err := t.links.LinkByName(t.name)
-	if err == nil {
-		err = t.links.LinkSetUp(link)
-	}
+	link, err := t.find()
 	if err != nil {
+		return err
+	}
+	if err := t.links.LinkSetUp(link); err != nil {
 		return fmt.Errorf("bring up %s: %w", t.name, err)
 	}
 	return nil
+}
+
+// find looks the device up under the name that it has now: whoever has renamed it may have given the old name to another.
+func (t *tap) find() (netlink.Link, error) {
+	err := t.control(func(fd int) error {
+		request, err := unix.NewIfreq("")
+		if err == nil {
+			err = unix.IoctlIfreq(fd, unix.TUNGETIFF, request)
+		}
+		if err == nil {
+			t.name = request.Name()
+		}
+		return os.NewSyscallError("TUNGETIFF", err)
+	})
+	var link netlink.Link
+	if err == nil {
+		link, err = t.links.LinkByName(t.name)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("find %s: %w", t.name, err)
+	}
+	return link, nil
 }
 
 // control runs f on the descriptor, which stays open meanwhile.
