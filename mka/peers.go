@@ -26,6 +26,7 @@ type peer struct {
 	delayProtect bool
 	use          [2]keyUse // Latest, Old of its last SAK Use
 	silences     int       // MKPDUs in a row without one
+	patience     int       // how many of them say that it has no key; 0: silenceMax
 
 	announced  suiteSet      // the suites it announced; empty: none were
 	refused    suiteSet      // the suites whose SAKs it has left unreported
@@ -49,19 +50,25 @@ func (u keyUse) lost() bool { return !u.tx && !u.rx && u.pn >= lostPN }
 const lostPN secy.PN = 1<<32 - 1
 
 // silenceMax is how many MKPDUs in a row without SAK Use say that a peer that had a key has none: it reports one that it has
-// in each.
-const silenceMax = 3
+// in each. Each time that it counts they have to be twice as many, up to patienceMax: a peer that reports a key once, and not
+// in each, is not to be given another for ever.
+const (
+	silenceMax  = 3
+	patienceMax = silenceMax << 6
+)
 
 // forget takes note of an MKPDU without SAK Use. A peer may leave it out and stays live, but one that has reported keys and
 // does so no more has lost them, as a wpa_supplicant does whose clock was set: it takes us for dead, finds us again, and waits
 // for another SAK.
 func (q *peer) forget() {
-	if q.silences = min(q.silences+1, silenceMax); q.silences < silenceMax {
+	limit := max(q.patience, silenceMax)
+	if q.silences = min(q.silences+1, limit); q.silences < limit {
 		return
 	}
 	for i := range q.use {
 		if u := &q.use[i]; u.rx || u.tx {
 			*u = keyUse{ki: u.ki, pn: lostPN}
+			q.patience = min(2*limit, patienceMax)
 		}
 	}
 }

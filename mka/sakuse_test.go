@@ -111,6 +111,22 @@ func TestPeerThatReportsItsKeysNoMoreIsGivenAnother(t *testing.T) {
 	}
 }
 
+// Clause: 802.1X-2020 9.8; a peer that reports each key once and then no more is given others ever more rarely.
+// Requirement: R90
+func TestPeerThatReportsItsKeysOnceIsGivenOthersMoreAndMoreRarely(t *testing.T) {
+	w, m, p := serving(t)
+	reported := p.Key.KI
+	p.Use.Present = false
+	for range 1800 {
+		p.Use.Present = p.Key.KI != reported
+		reported = p.Key.KI
+		w.Run(mka.HelloTime)
+	}
+	if n := m.Count(mka.EventSAKGenerated); n < 7 || n > 20 {
+		t.Errorf("%d SAKs in an hour", n)
+	}
+}
+
 // Clause: 802.1X-2020 9.10
 // Requirement: R85
 func TestLowestPNOf0ForAKeyInUseIsAccepted(t *testing.T) {
