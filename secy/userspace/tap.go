@@ -27,7 +27,7 @@ const (
 
 // A tap is the Controlled Port: the descriptor by which frames pass, and the network device by which the host knows it.
 type tap struct {
-	name  string
+	name  string // that it was made under
 	file  *os.File
 	raw   syscall.RawConn
 	links *netlink.Handle
@@ -236,22 +236,23 @@ func (t *tap) setUp() error {
 
 // find looks the device up under the name that it has now: whoever has renamed it may have given the old name to another.
 func (t *tap) find() (netlink.Link, error) {
+	name := t.name
 	err := t.control(func(fd int) error {
 		request, err := unix.NewIfreq("")
 		if err == nil {
 			err = unix.IoctlIfreq(fd, unix.TUNGETIFF, request)
 		}
 		if err == nil {
-			t.name = request.Name()
+			name = request.Name()
 		}
 		return os.NewSyscallError("TUNGETIFF", err)
 	})
 	var link netlink.Link
 	if err == nil {
-		link, err = t.links.LinkByName(t.name)
+		link, err = t.links.LinkByName(name)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("find %s: %w", t.name, err)
+		return nil, fmt.Errorf("find %s: %w", name, err)
 	}
 	return link, nil
 }
