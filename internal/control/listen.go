@@ -73,7 +73,7 @@ func lock(path string) (unlock func(), err error) {
 		}
 		if !errors.Is(err, unix.EWOULDBLOCK) || time.Now().After(end) {
 			file.Close()
-			return nil, fmt.Errorf("lock %s: %w", path, err)
+			return nil, fmt.Errorf("lock %s: %w: another mkad is starting, or hangs (fuser %s)", path, err, path)
 		}
 		<-time.After(10 * time.Millisecond)
 	}

@@ -108,7 +108,10 @@ func (w *Wire) receive() error {
 
 func (w *Wire) keep(frame []byte, at time.Time) {
 	t := EtherTypeOf(frame)
-	n, _ := w.heard.LoadOrStore(t, new(atomic.Uint64))
+	n, known := w.heard.Load(t)
+	if !known {
+		n, _ = w.heard.LoadOrStore(t, new(atomic.Uint64))
+	}
 	n.(*atomic.Uint64).Add(1)
 	w.capture.types[t]++
 	if w.octets += len(frame); w.octets > maxCaptured {
