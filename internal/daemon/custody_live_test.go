@@ -115,10 +115,7 @@ func failFile(config string) string { return filepath.Join(filepath.Dir(config),
 // Clause: none; design decision 2: what the Controlled Port had outlives attempts that fail, and reloads in between.
 func TestIdentityOutlivesReloadsWhileThereIsNoDevice(t *testing.T) {
 	t.Parallel()
-	l := newLink(t, hooked, "", "# here")
-	must(t, l.Secure(t.Context()))
-	furnish(t, l.West, mkadlab.WestAddress)
-	furnish(t, l.East, mkadlab.EastAddress)
+	l := newFurnishedLink(t, hooked, "# here")
 	before := identity(t, l.West)
 	must(t, os.WriteFile(failFile(l.West.ConfigFile()), nil, 0o600))
 	for _, change := range [][2]string{{"# here", "port_id = 2"}, {"port_id = 2", "port_id = 3"}, {`"macsec0"`, `"other0"`}} {

@@ -40,15 +40,22 @@ func furnish(t *testing.T, h *mkadlab.Host, address string) {
 	}
 }
 
+// newFurnishedLink is a secured link whose Controlled Ports have addresses and routes.
+func newFurnishedLink(t *testing.T, programs, port string) *mkadlab.Link {
+	t.Helper()
+	l := newLink(t, programs, "", port)
+	must(t, l.Secure(t.Context()))
+	furnish(t, l.West, mkadlab.WestAddress)
+	furnish(t, l.East, mkadlab.EastAddress)
+	return l
+}
+
 // Clause: none; design decision 2: what a port is changed to does not change what others know it by
 func TestControlledPortKeepsItsIdentityThroughReloads(t *testing.T) {
 	for _, onExit := range []string{"keep", "remove"} {
 		t.Run(onExit, func(t *testing.T) {
 			t.Parallel()
-			l := newLink(t, released, "", fmt.Sprintf("on_exit = %q\n# here", onExit))
-			must(t, l.Secure(t.Context()))
-			furnish(t, l.West, mkadlab.WestAddress)
-			furnish(t, l.East, mkadlab.EastAddress)
+			l := newFurnishedLink(t, released, fmt.Sprintf("on_exit = %q\n# here", onExit))
 			before := identity(t, l.West)
 			was := "# here"
 			for _, change := range []string{
@@ -91,10 +98,7 @@ func TestRenamedControlledPortKeepsWhatItHas(t *testing.T) {
 	for _, onExit := range []string{"keep", "remove"} {
 		t.Run(onExit, func(t *testing.T) {
 			t.Parallel()
-			l := newLink(t, released, "", fmt.Sprintf("on_exit = %q", onExit))
-			must(t, l.Secure(t.Context()))
-			furnish(t, l.West, mkadlab.WestAddress)
-			furnish(t, l.East, mkadlab.EastAddress)
+			l := newFurnishedLink(t, released, fmt.Sprintf("on_exit = %q", onExit))
 			before := identity(t, l.West)
 			edit(t, l.West, `controlled = "macsec0"`, `controlled = "other0"`)
 			out, err := mkad(t, l.West, "--check", "--diff")
@@ -123,10 +127,7 @@ func TestRenamedControlledPortKeepsWhatItHas(t *testing.T) {
 // Clause: none; design decision 2: what cannot be put back is told beforehand, and refused without --force.
 func TestNameThatIsTakenIsRefused(t *testing.T) {
 	t.Parallel()
-	l := newLink(t, released, "", "")
-	must(t, l.Secure(t.Context()))
-	furnish(t, l.West, mkadlab.WestAddress)
-	furnish(t, l.East, mkadlab.EastAddress)
+	l := newFurnishedLink(t, released, "")
 	must(t, netlab.Join(l.West.Namespace, "other0", l.West.Namespace, "other1"))
 	before, since := identity(t, l.West), portOf(t, l.West).Since
 	edit(t, l.West, `controlled = "macsec0"`, `controlled = "other0"`)
