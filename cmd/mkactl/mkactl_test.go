@@ -197,6 +197,10 @@ func TestReloadSaysWhatWasDone(t *testing.T) {
 		d.Reloaded = test.done
 		d.Reloaded.Version = control.Version
 		wantOutcome(t, runTool(t, with(socket, "reload")...), outcome{stdout: test.want})
+		var document control.PlanDocument
+		if err := json.Unmarshal([]byte(runTool(t, with(socket, "reload", "--json")...).stdout), &document); err != nil || document.Done() != test.want {
+			t.Errorf("--json: %v, %+v", err, document)
+		}
 	}
 }
 

@@ -29,7 +29,7 @@ func (t *tool) rekey() *cobra.Command {
 }
 
 func (t *tool) reload() *cobra.Command {
-	var force bool
+	var force, asJSON bool
 	cmd := &cobra.Command{
 		Use:   "reload",
 		Short: "Have mkad read its configuration again; a bad one changes nothing",
@@ -47,10 +47,13 @@ func (t *tool) reload() *cobra.Command {
 				return err
 			case done.Version != control.Version: // it is done all the same
 				return t.print("reloaded\n")
+			case asJSON:
+				return t.printJSON(done)
 			}
 			return t.print(done.Done())
 		},
 	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print the document of the control socket")
 	cmd.Flags().BoolVar(&force, "force", false, "also where a Controlled Port loses what cannot be put back")
 	return cmd
 }
