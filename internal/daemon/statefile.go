@@ -85,7 +85,11 @@ func (f *stateFile) keep(s *mka.State) {
 		f.know(s)
 	}
 	if err != nil && f.failure == nil {
-		f.log.Warn("cannot keep the state: a restart begins anew with the peers", "error", err)
+		what := "cannot keep the state: a restart begins anew with the peers"
+		if f.outdated {
+			what = "cannot keep the state, nor remove the one before, from which a restart goes on"
+		}
+		f.log.Warn(what, "error", err)
 	}
 	f.failure = err
 }
