@@ -7,12 +7,22 @@ import (
 	"github.com/spf13/cobra"
 
 	"mkad/internal/config"
+	"mkad/internal/control"
 )
 
 const defaultConfig = "/etc/mkad/mkad.toml"
 
+// cleanupDone is what --json says of what was taken away: the lower devices that are open now, and the Controlled Ports
+// that are gone.
+type cleanupDone struct {
+	Version int      `json:"version"`
+	Opened  []string `json:"opened"`
+	Removed []string `json:"removed"`
+}
+
 func (t *tool) cleanup() *cobra.Command {
 	var path string
+	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "cleanup",
 		Short: "Take away all that an mkad which has ended has left on this host",
@@ -20,50 +30,65 @@ func (t *tool) cleanup() *cobra.Command {
 			"configuration names. It is for when mkad is not to be used any more; the removal of a package does it. What a\n" +
 			"running mkad serves is left alone.",
 		Args: takes(),
-		RunE: func(*cobra.Command, []string) error { return t.cleanUp(path) },
+		RunE: func(*cobra.Command, []string) error { return t.cleanUp(path, asJSON) },
 	}
+	jsonFlag(cmd, &asJSON)
 	cmd.Flags().StringVar(&path, "config", defaultConfig, "configuration `file` that names the Controlled Ports")
 	return cmd
 }
 
-func (t *tool) cleanUp(path string) error {
-	var failed []error
+// cleanUp goes on after what fails, and says what was done all the same.
+func (t *tool) cleanUp(path string, asJSON bool) error {
+	done := cleanupDone{control.Version, []string{}, []string{}}
 	lower, err := t.closedDevices()
-	if err != nil {
-		failed = append(failed, err)
-	}
+	failed := []error{err}
 	for _, device := range lower {
-		failed = append(failed, t.openLeftover(device))
+		failed = append(failed, t.openLeftover(device, &done))
 	}
 	cfg, _ := config.Load(path)
 	if cfg == nil {
 		failed = append(failed, fmt.Errorf("%s cannot be read, so that no Controlled Port was looked for: mkactl cleanup --config FILE, "+
 			"or ip link del NAME", path))
-		return errors.Join(failed...)
+	} else {
+		for _, p := range cfg.Ports {
+			failed = append(failed, t.removeLeftover(p, &done))
+		}
 	}
-	for _, p := range cfg.Ports {
-		failed = append(failed, t.removeLeftover(p))
-	}
-	return errors.Join(failed...)
+	return errors.Join(append(failed, t.tell(asJSON, done.String(), done))...)
 }
 
-func (t *tool) openLeftover(device string) error {
+func (t *tool) openLeftover(device string, done *cleanupDone) error {
 	if t.served(device) {
 		return fmt.Errorf("%s stays closed: a running mkad serves it; stop it first", device)
 	}
-	if err := t.openDevice(device); err != nil {
-		return err
+	err := t.openDevice(device)
+	if err == nil {
+		done.Opened = append(done.Opened, device)
 	}
-	return t.print(device + " is open now, in clear\n")
+	return err
 }
 
-func (t *tool) removeLeftover(p config.Port) error {
+func (t *tool) removeLeftover(p config.Port, done *cleanupDone) error {
 	if t.served(p.Interface) {
 		return nil // it was said
 	}
 	removed, err := t.removeDevice(p.Controlled)
-	if err != nil || !removed {
-		return err
+	if removed {
+		done.Removed = append(done.Removed, p.Controlled)
 	}
-	return t.print(p.Controlled + " is removed\n")
+	return err
 }
+
+// String says it in a line for each device.
+func (d cleanupDone) String() string {
+	text := ""
+	for _, device := range d.Opened {
+		text += isOpen(device)
+	}
+	for _, device := range d.Removed {
+		text += device + " is removed\n"
+	}
+	return text
+}
+
+func isOpen(device string) string { return device + " is open now, in clear\n" }

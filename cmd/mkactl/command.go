@@ -216,6 +216,19 @@ func (t *tool) print(text string) error {
 	return err
 }
 
+// tell says what was done: in words, or as a document for programs.
+func (t *tool) tell(asJSON bool, text string, document any) error {
+	if asJSON {
+		return t.printJSON(document)
+	}
+	return t.print(text)
+}
+
+// jsonFlag lets a command that does something tell so as a document.
+func jsonFlag(cmd *cobra.Command, asJSON *bool) {
+	cmd.Flags().BoolVar(asJSON, "json", false, "say as a JSON document what was done")
+}
+
 func (t *tool) printJSON(document any) error {
 	lines := json.NewEncoder(t.stdout)
 	lines.SetIndent("", "  ")

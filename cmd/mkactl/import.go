@@ -15,11 +15,15 @@ import (
 	"github.com/spf13/cobra"
 
 	"mkad/internal/config"
+	"mkad/internal/control"
 	"mkad/internal/foreign"
 )
 
-// importFlags say where what is imported goes.
-type importFlags struct{ lower, config, keys string }
+// importFlags say where what is imported goes, and how it is told.
+type importFlags struct {
+	lower, config, keys string
+	asJSON              bool
+}
 
 // maxForeign bounds what is read of another program, in octets: a configuration of some hundred networks.
 const maxForeign = 1 << 20
@@ -41,6 +45,7 @@ func (t *tool) importOther() *cobra.Command {
 	}
 	cmd.Flags().StringVar(&f.lower, "interface", "", "lower `device`, where FILE does not name it")
 	cmd.Flags().StringVar(&f.config, "config", defaultConfig, "write this new configuration `file`")
+	jsonFlag(cmd, &f.asJSON)
 	cmd.Flags().StringVar(&f.keys, "keys", "/etc/mkad/keys", "`directory` for the CAK files")
 	return cmd
 }
@@ -189,7 +194,8 @@ func (t *tool) writeImport(ports []foreign.Port, f importFlags) (err error) {
 	if _, problems := config.Load(f.config); problems.Errors() != nil {
 		return fmt.Errorf("what it says cannot be used: %s", problems.Errors()[0])
 	}
-	return t.printImport(ports, keys, f.config)
+	done := doneOf(ports, keys, f.config)
+	return t.tell(f.asJSON, done.String(), done)
 }
 
 func (t *tool) writeImportedKey(p foreign.Port, file string) error {
@@ -236,12 +242,35 @@ func writeNew(file, text string) error {
 	return cmp.Or(err, f.Close())
 }
 
-// printImport says what was written, and what is to be done. It shows no key.
-func (t *tool) printImport(ports []foreign.Port, keys []string, file string) error {
-	text := ""
+// importDone is what was made of what another program had. It shows no key.
+type importDone struct {
+	Version int            `json:"version"`
+	Config  string         `json:"config"`
+	Ports   []importedPort `json:"ports"`
+}
+
+type importedPort struct {
+	Interface  string   `json:"interface"`
+	Controlled string   `json:"controlled"`
+	Keys       string   `json:"keys"`      // the CAK file
+	FreshKey   bool     `json:"fresh_key"` // which the other members do not have yet
+	Notes      []string `json:"notes"`     // of what was there and has no like here
+}
+
+func doneOf(ports []foreign.Port, keys []string, file string) importDone {
+	d := importDone{Version: control.Version, Config: file}
 	for i, p := range ports {
-		text += keys[i] + ": "
-		if p.CAK == nil {
+		d.Ports = append(d.Ports, importedPort{p.Interface, p.Controlled, keys[i], p.CAK == nil, append([]string{}, p.Notes...)})
+	}
+	return d
+}
+
+// String says what was written, and what is to be done.
+func (d importDone) String() string {
+	text := ""
+	for _, p := range d.Ports {
+		text += p.Keys + ": "
+		if p.FreshKey {
 			text += "a fresh key; bring it to the other members of the link\n"
 		} else {
 			text += fmt.Sprintf("the key of %s\n", p.Interface)
@@ -250,5 +279,5 @@ func (t *tool) printImport(ports []foreign.Port, keys []string, file string) err
 			text += note + "\n"
 		}
 	}
-	return t.print(text + file + ": made; end the other program before mkad starts. To look at it: mkad --check --config " + file + "\n")
+	return text + d.Config + ": made; end the other program before mkad starts. To look at it: mkad --check --config " + d.Config + "\n"
 }

@@ -2,10 +2,12 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -88,6 +90,23 @@ func TestImportOfADeviceMakesAFreshKey(t *testing.T) {
 	if got.exit != exitDone || err != nil || !strings.Contains(got.stdout, "a fresh key") ||
 		!strings.Contains(string(text), "interface = \"eth1\"") || !strings.Contains(string(text), "replay_window = 32") {
 		t.Errorf("%+v (%v):\n%s", got, err, text)
+	}
+}
+
+// Clause: none; design: --json of what was made.
+func TestImportIsToldInJSON(t *testing.T) {
+	for source, fresh := range map[string]bool{"macsec0": true, supplicantFile(t): false} {
+		got, dir := importing(t, source, "--json", "--interface", "eth1")
+		var done importDone
+		if err := json.Unmarshal([]byte(got.stdout), &done); err != nil || got.exit != exitDone || len(done.Ports) != 1 {
+			t.Errorf("%s: %v, %+v", source, err, got)
+			continue
+		}
+		want := importDone{Version: 1, Config: filepath.Join(dir, "mkad.toml"),
+			Ports: []importedPort{{"eth1", "macsec0", filepath.Join(dir, "eth1.toml"), fresh, done.Ports[0].Notes}}}
+		if !reflect.DeepEqual(done, want) || done.Ports[0].Notes == nil {
+			t.Errorf("%s: %+v, want %+v", source, done, want)
+		}
 	}
 }
 

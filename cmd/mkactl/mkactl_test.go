@@ -221,6 +221,39 @@ func TestBackendOrdersWhatIsNamed(t *testing.T) {
 	}
 }
 
+// Clause: none; design: --json of what was ordered.
+func TestOrdersAreToldInJSON(t *testing.T) {
+	_, socket := serve(t, securedPort())
+	dir := t.TempDir()
+	file := filepath.Join(dir, "mkad.toml")
+	if err := os.WriteFile(file, []byte("[[port]]\ninterface = \"eth1\"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	key := filepath.Join(dir, "key.toml")
+	for _, test := range []struct {
+		args []string
+		want string
+	}{
+		{with(socket, "rekey", "macsec0"), `{"version":1,"port":"macsec0"}`},
+		{with(socket, "backend", "eth1", "kernel"), `{"version":1,"port":"eth1","backend":"kernel"}`},
+		{[]string{"unlock", "eth1"}, `{"version":1,"opened":["eth1"],"removed":[]}`},
+		{[]string{"cleanup", "--config", file}, `{"version":1,"opened":["eth1"],"removed":["macsec0"]}`},
+		{[]string{"keygen", "-o", key, "--cak-bits", "128"}, `{"version":1,"file":"` + key + `","cak_bits":128}`},
+	} {
+		got := runToolOn(&filters{closed: []string{"eth1"}}, append(test.args, "--json")...)
+		var line bytes.Buffer
+		if err := json.Compact(&line, []byte(got.stdout)); err != nil || got.exit != exitDone || line.String() != test.want {
+			t.Errorf("%v: %+v (%v), want %s", test.args, got, err, test.want)
+		}
+	}
+}
+
+func TestKeygenTellsNothingBesideAKeyThatItPrints(t *testing.T) {
+	if got := runTool(t, "keygen", "--json"); got.exit != exitUsage || got.stdout != "" || !strings.Contains(got.stderr, "give --output FILE") {
+		t.Errorf("%+v", got)
+	}
+}
+
 func TestUnknownPortFailsWithThoseThereAre(t *testing.T) {
 	_, socket := serve(t, securedPort())
 	want := outcome{exitFailed, "", "mkactl: no port is called \"eth9\"\ntry: name one of: eth1\n"}

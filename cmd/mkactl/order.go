@@ -12,8 +12,22 @@ import (
 	"mkad/offload"
 )
 
+// rekeyDone and backendDone are what --json says of orders; Port is named as it was in the order.
+type (
+	rekeyDone struct {
+		Version int    `json:"version"`
+		Port    string `json:"port"`
+	}
+	backendDone struct {
+		Version int    `json:"version"`
+		Port    string `json:"port"`
+		Backend string `json:"backend"`
+	}
+)
+
 func (t *tool) rekey() *cobra.Command {
-	return &cobra.Command{
+	var asJSON bool
+	cmd := &cobra.Command{
 		Use:               "rekey PORT",
 		Short:             "Replace the key in use by a new one, without loss",
 		Args:              takes("PORT"),
@@ -23,9 +37,11 @@ func (t *tool) rekey() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return t.print(args[0] + ": a new SAK is on its way\n")
+			return t.tell(asJSON, args[0]+": a new SAK is on its way\n", rekeyDone{control.Version, args[0]})
 		},
 	}
+	jsonFlag(cmd, &asJSON)
+	return cmd
 }
 
 func (t *tool) reload() *cobra.Command {
@@ -47,10 +63,8 @@ func (t *tool) reload() *cobra.Command {
 				return err
 			case done.Version != control.Version: // it is done all the same
 				return t.print("reloaded\n")
-			case asJSON:
-				return t.printJSON(done)
 			}
-			return t.print(done.Done())
+			return t.tell(asJSON, done.Done(), done)
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print the document of the control socket")
@@ -59,7 +73,7 @@ func (t *tool) reload() *cobra.Command {
 }
 
 func (t *tool) backend() *cobra.Command {
-	var force bool
+	var force, asJSON bool
 	cmd := &cobra.Command{
 		Use:   "backend PORT NAME",
 		Short: "Have a port served by another SecY: in hardware, the kernel's, or mkad's own",
@@ -80,9 +94,11 @@ func (t *tool) backend() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return t.print(fmt.Sprintf("%s: backend is %s until mkad starts again\n", args[0], args[1]))
+			return t.tell(asJSON, fmt.Sprintf("%s: backend is %s until mkad starts again\n", args[0], args[1]),
+				backendDone{control.Version, args[0], args[1]})
 		},
 	}
+	jsonFlag(cmd, &asJSON)
 	cmd.Flags().BoolVar(&force, "force", false, "also where the Controlled Port loses what cannot be put back")
 	return cmd
 }
@@ -96,7 +112,7 @@ func (t *tool) portsAndBackends(cmd *cobra.Command, given []string, begun string
 }
 
 func (t *tool) unlock() *cobra.Command {
-	var force bool
+	var force, asJSON bool
 	cmd := &cobra.Command{
 		Use:   "unlock PORT",
 		Short: "Take away the filter by which mkad keeps the host from using a lower device in clear",
@@ -106,8 +122,9 @@ func (t *tool) unlock() *cobra.Command {
 			"port in mkad.toml. PORT is the lower device.",
 		Args:              takes("PORT"),
 		ValidArgsFunction: t.closed,
-		RunE:              func(_ *cobra.Command, args []string) error { return t.unlockPort(args[0], force) },
+		RunE:              func(_ *cobra.Command, args []string) error { return t.unlockPort(args[0], force, asJSON) },
 	}
+	jsonFlag(cmd, &asJSON)
 	cmd.Flags().BoolVar(&force, "force", false, "open it although a mkad runs that has it, for one that hangs")
 	return cmd
 }
@@ -123,7 +140,7 @@ func (t *tool) closed(_ *cobra.Command, given []string, _ string) ([]cobra.Compl
 
 // unlockPort opens a lower device, unless that would be in vain: a mkad that serves it, whatever its control socket,
 // looks whether it is closed.
-func (t *tool) unlockPort(port string, force bool) error {
+func (t *tool) unlockPort(port string, force, asJSON bool) error {
 	names, err := t.closedDevices()
 	switch {
 	case err != nil:
@@ -137,7 +154,7 @@ func (t *tool) unlockPort(port string, force bool) error {
 	if err := t.openDevice(port); err != nil {
 		return fmt.Errorf("unlock %s: %w", port, err)
 	}
-	return t.print(port + " is open now, in clear\n")
+	return t.tell(asJSON, isOpen(port), cleanupDone{control.Version, []string{port}, []string{}})
 }
 
 func notClosed(port string, closed []string) error {
