@@ -25,6 +25,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"mkad/internal/config"
+	"mkad/internal/control"
 	mkad "mkad/internal/daemon"
 )
 
@@ -45,6 +46,12 @@ type badFiles string
 // Error says which files have errors.
 func (b badFiles) Error() string { return string(b) }
 
+// A loggedError has been told in the log, where every line is JSON.
+type loggedError struct{ error }
+
+// Unwrap gives the error.
+func (l loggedError) Unwrap() error { return l.error }
+
 func run(args []string, stdout, stderr io.Writer) int {
 	cmd := command(stdout, stderr)
 	cmd.SetArgs(args)
@@ -57,21 +64,33 @@ func run(args []string, stdout, stderr io.Writer) int {
 	started := false
 	cmd.PreRun = func(*cobra.Command, []string) { started = true }
 	err := cmd.Execute()
-	switch {
-	case err == nil:
+	if err == nil {
 		return exitDone
-	case !started:
-		fmt.Fprintf(stderr, "mkad: %v\ntry: mkad --help\n", err)
-		return exitUsage
-	case errors.As(err, new(badFiles)), errors.Is(err, errDiffAlone):
-		fmt.Fprintln(stderr, "mkad:", err)
-		return exitUsage
 	}
-	fmt.Fprintln(stderr, "mkad:", err)
-	if errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.EACCES) {
-		fmt.Fprintln(stderr, "try: run it as root, or with CAP_NET_ADMIN and CAP_NET_RAW")
+	if !errors.As(err, new(loggedError)) {
+		complain(stderr, err, started)
+	}
+	if !started || errors.As(err, new(badFiles)) || errors.Is(err, errDiffAlone) {
+		return exitUsage
 	}
 	return exitFailed
+}
+
+// complain says what ended the program, and what to try.
+func complain(w io.Writer, err error, started bool) {
+	fmt.Fprintln(w, "mkad:", err)
+	if remedy := remedyOf(err); remedy != "" {
+		fmt.Fprintln(w, "try:", remedy)
+	} else if !started {
+		fmt.Fprintln(w, "try: mkad --help")
+	}
+}
+
+func remedyOf(err error) string {
+	if errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.EACCES) {
+		return "run it as root, or with CAP_NET_ADMIN and CAP_NET_RAW"
+	}
+	return control.RemedyOf(err)
 }
 
 // command is the command line.
@@ -198,8 +217,7 @@ func serve(path string, stderr io.Writer) error {
 		errs = mkad.CheckKeys(cfg).Errors() // each port logs the warnings of its own
 	}
 	if len(errs) > 0 {
-		list(stderr, append(problems.Warnings(), errs...))
-		return bad(path, errs) + "; nothing was started"
+		return refuse(cfg, append(problems.Warnings(), errs...), bad(path, errs)+"; nothing was started", stderr)
 	}
 	log := slog.New(logHandler(cfg.Daemon, stderr))
 	lockMemory(log)
@@ -223,7 +241,25 @@ func serve(path string, stderr io.Writer) error {
 	go feedWatchdog(ctx, d, log)
 	err := d.Run(ctx)
 	notify(log, daemon.SdNotifyStopping)
+	if err != nil && cfg.Daemon.LogFormat == config.LogJSON {
+		log.Error("ended by an error", "error", err, "remedy", remedyOf(err))
+		return loggedError{err}
+	}
 	return err
+}
+
+// refuse tells why nothing is started, in the format of the log where that is known. Without cfg it is not.
+func refuse(cfg *config.Config, problems config.Problems, verdict badFiles, stderr io.Writer) error {
+	if cfg == nil || cfg.Daemon.LogFormat != config.LogJSON {
+		list(stderr, problems)
+		return verdict
+	}
+	log := slog.New(logHandler(cfg.Daemon, stderr))
+	for _, p := range problems {
+		log.Error("configuration", "problem", p.String())
+	}
+	log.Error(verdict.Error())
+	return loggedError{verdict}
 }
 
 func logHandler(cfg config.Daemon, w io.Writer) slog.Handler {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
@@ -117,5 +118,34 @@ func write(t *testing.T, file, text string) {
 	t.Helper()
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// Clause: none; design: log_format. Who reads the log as JSON can read why there is none to follow.
+func TestWhatEndsTheStartIsToldInTheFormatOfTheLog(t *testing.T) {
+	for name, test := range map[string]struct {
+		key  string
+		exit int
+		says string
+	}{
+		"a bad CAK file":                   {"cak", exitUsage, "the CAK file has errors; nothing was started"},
+		"a control socket of no directory": {goodKey, exitFailed, "not a directory"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			file := filepath.Join(t.TempDir(), "mkad.toml")
+			control := filepath.Join(file, "control.sock") // a file is no directory
+			write(t, file, "[daemon]\ncontrol = \""+control+"\"\nstate = \""+file+".state\"\nlog_format = \"json\"\n"+portTable("1"))
+			write(t, filepath.Join(filepath.Dir(file), "keys.toml"), test.key)
+			var stdout, stderr bytes.Buffer
+			exit := run([]string{"--config", file}, &stdout, &stderr)
+			if exit != test.exit || stdout.Len() > 0 || !strings.Contains(stderr.String(), test.says) {
+				t.Errorf("exit status %d, output %q, errors %q", exit, stdout.String(), stderr.String())
+			}
+			for line := range strings.Lines(stderr.String()) {
+				if !json.Valid([]byte(line)) {
+					t.Errorf("no JSON: %s", line)
+				}
+			}
+		})
 	}
 }
