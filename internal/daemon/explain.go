@@ -29,6 +29,7 @@ func (p *port) evidence() explain.Evidence {
 		SendError:   p.sendError,
 		StateLost:   p.stateLost,
 		StateUnkept: p.file.failure,
+		StateStays:  p.file.outdated,
 		Late:        p.now() >= p.carrierSince.Add(p.cfg.LifeTime),
 		Rekeyed:     len(p.given) > 0 && p.now() < p.givenAt.Add(p.cfg.LifeTime),
 		Now:         p.now(),

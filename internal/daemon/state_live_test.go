@@ -91,6 +91,10 @@ func TestStateThatCannotBeReplacedBringsNoSAKBack(t *testing.T) {
 		return p.State == control.Secured && p.Tx.KI != before.Tx.KI
 	})
 	carriesBothWays(t, l)
+	said := strings.Join(strings.Fields(mkactl(t, follower, "explain", mkadlab.Lower)), " ")
+	if want := "what a restart needs can neither be kept nor removed, so it would go on from what it was before: "; !strings.Contains(said, want) {
+		t.Errorf("mkactl explain says\n%s", said)
+	}
 	follower.Daemon().Kill()
 	must(t, follower.StartDaemon(t.Context()))
 	must(t, l.WaitFor(t.Context(), control.Secured))

@@ -27,6 +27,7 @@ type Evidence struct {
 	SendError   error // of the last MKPDU; nil: it was sent
 	StateLost   error // why what the mkad before has kept cannot be read; nil: it could, or there was nothing
 	StateUnkept error // why what the next mkad needs cannot be kept now
+	StateStays  bool  // what was kept before cannot be removed either: the next mkad would go on from that
 	Occupied    error // another program speaks EAPOL on the device now
 	Late        bool  // the carrier has been there for longer than LifeTime
 	Rekeyed     bool  // a key of the CAK file has been in use for less than LifeTime

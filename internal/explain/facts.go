@@ -12,7 +12,11 @@ import (
 // Facts are the evidence in words, a line each.
 func Facts(e Evidence) []string {
 	facts := []string{e.linkFact(), e.keyFact()}
-	if e.StateUnkept != nil {
+	switch {
+	case e.StateUnkept != nil && e.StateStays:
+		facts = append(facts, fmt.Sprintf("what a restart needs can neither be kept nor removed, so it would go on from what it was before: %v",
+			e.StateUnkept))
+	case e.StateUnkept != nil:
 		facts = append(facts, fmt.Sprintf("what a restart needs cannot be kept, so it would begin anew with the peers: %v", e.StateUnkept))
 	}
 	if e.Failure != nil {
