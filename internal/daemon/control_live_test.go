@@ -431,6 +431,39 @@ func TestPortsComeAndGoByReload(t *testing.T) {
 	})
 }
 
+// Clause: none; design: what a removal leaves behind is told as it is.
+func TestRemovedPortIsSaidToStayClosedOnlyWhereItIs(t *testing.T) {
+	t.Parallel()
+	l := newLink(t, released, "", "# more ports\n")
+	must(t, netlab.Join(l.West.Namespace, "eth2", l.East.Namespace, "eth2"))
+	must(t, netlab.Join(l.West.Namespace, "eth3", l.East.Namespace, "eth3"))
+	const more = "[[port]]\ninterface = \"eth2\"\ncontrolled = \"sec2\"\nkeys = \"../key.toml\"\nuncontrolled = \"open\"\n" +
+		"[[port]]\ninterface = \"eth3\"\ncontrolled = \"sec3\"\nkeys = \"../key.toml\"\n"
+	edit(t, l.West, "# more ports\n", more)
+	must(t, l.West.StartDaemon(t.Context()))
+	edit(t, l.West, more, "")
+	mkactl(t, l.West, "reload")
+	for port, want := range map[string]bool{"eth2": false, "eth3": true} {
+		line := lineOf(l.West.Log(), "no longer in the configuration", "port="+port+" ")
+		if said := strings.Contains(line, "stays closed"); said != want || isClosed(t, l.West, port) != want || strings.Contains(line, "is opened") {
+			t.Errorf("%s: closed is %t, want %t; it is said: %s", port, isClosed(t, l.West, port), want, line)
+		}
+	}
+	if line := lineOf(l.West.Log(), "msg=state"); line == "" || strings.Contains(line, "=\"\"") {
+		t.Errorf("the state is told with names that have no value: %s", line)
+	}
+}
+
+// lineOf is the first line of a log that has all the texts, "" if there is none.
+func lineOf(log string, texts ...string) string {
+	for line := range strings.Lines(log) {
+		if !slices.ContainsFunc(texts, func(text string) bool { return !strings.Contains(line, text) }) {
+			return line
+		}
+	}
+	return ""
+}
+
 // plainStream sends frames from a device in the west to the bare wire in the east.
 func plainStream(t *testing.T, l *mkadlab.Link, from string) netlab.StreamReport {
 	t.Helper()

@@ -286,16 +286,19 @@ func (d *Daemon) change(cfg *config.Config) {
 
 // outlives reports whether the lower device of a port that the configuration has no longer, or has otherwise, stays closed.
 func (p *port) outlives(found bool) bool {
-	if found {
+	const gone = "no longer in the configuration; the Controlled Port is removed"
+	switch {
+	case found:
+		return true
+	case p.cfg.Uncontrolled == config.Open:
+		p.log.Warn(gone, "controlled", p.cfg.Controlled)
+		return false
+	case p.staysClosed():
+		p.log.Warn(gone+", and the lower device stays closed", "controlled", p.cfg.Controlled,
+			"remedy", "mkactl unlock "+p.cfg.Interface)
 		return true
 	}
-	if p.staysClosed() {
-		p.log.Warn("no longer in the configuration; the Controlled Port is removed, and the lower device stays closed",
-			"controlled", p.cfg.Controlled, "remedy", "mkactl unlock "+p.cfg.Interface)
-		return true
-	}
-	p.log.Warn("no longer in the configuration; the Controlled Port is removed, and the lower device is opened",
-		"controlled", p.cfg.Controlled)
+	p.log.Warn(gone+", and the lower device is opened", "controlled", p.cfg.Controlled)
 	return false
 }
 

@@ -178,17 +178,18 @@ func (p *port) setKey(k *config.Key, ph phase) {
 		p.given = map[keyderive.CKN]mka.ParticipantChanged{}
 	}
 	p.given[k.CKN] = want
-	switch ckn := k.CKN.String(); {
+	ckn, role, start, end := k.CKN.String(), string(k.Role), instant(k.Start), instant(k.End)
+	switch {
 	case want.Standby && known && !is.Standby:
-		p.log.Info("key has ended", "ckn", ckn, "role", k.Role, "end", instant(k.End))
+		p.log.Info("key has ended", filled("ckn", ckn, "role", role, "end", end)...)
 		p.tell(control.EventKeyEnd, ckn, "ended")
 	case want.Standby:
-		p.log.Info("key is about to begin, or has just ended", "ckn", ckn, "role", k.Role, "start", instant(k.Start), "end", instant(k.End))
+		p.log.Info("key is about to begin, or has just ended", filled("ckn", ckn, "role", role, "start", start, "end", end)...)
 	case p.clinging && (!known || is.Standby):
-		p.log.Info("key is in use", "ckn", ckn, "role", k.Role, "start", instant(k.Start), "end", instant(k.End))
+		p.log.Info("key is in use", filled("ckn", ckn, "role", role, "start", start, "end", end)...)
 		p.tell(control.EventKeyStart, ckn, clingingText)
 	case !known || is.Standby:
-		p.log.Info("key is valid", "ckn", ckn, "role", k.Role, "end", instant(k.End))
+		p.log.Info("key is valid", filled("ckn", ckn, "role", role, "end", end)...)
 		p.tell(control.EventKeyStart, ckn, "")
 	}
 }

@@ -29,7 +29,7 @@ func (p *port) updateState() {
 	p.verdict, p.verdictAt = explain.Explain(p.evidence()), p.now()
 	p.causes.allow(p.verdict.Cause, p.now()) // it is told here
 	reason := p.verdict.Reason()
-	p.log.Info("state", "state", state, "was", before, "cause", p.verdict.Cause, "reason", reason)
+	p.log.Info("state", filled("state", string(state), "was", string(before), "cause", string(p.verdict.Cause), "reason", reason)...)
 	p.d.Publish(control.Event{Time: p.since, Port: p.cfg.Interface, Event: control.EventState, Reason: reason, State: state,
 		Was: before})
 }
@@ -105,6 +105,16 @@ func instant(t time.Time) string {
 		return ""
 	}
 	return t.UTC().Format(time.RFC3339)
+}
+
+// filled are the pairs of a log line, a name and a value each, without those that have no value.
+func filled(pairs ...string) (args []any) {
+	for ; len(pairs) > 1; pairs = pairs[2:] {
+		if pairs[1] != "" {
+			args = append(args, pairs[0], pairs[1])
+		}
+	}
+	return args
 }
 
 // nextPN is the packet number of the next frame, fresh from the SecY.
