@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 
 	"mkad/internal/config"
@@ -101,7 +102,9 @@ func (d *Daemon) ChangeBackend(name, backend string, force bool) error {
 	}
 	p.log.Info("backend changed", "from", p.cfg.Backend, "to", backend)
 	p.stop(leaving{controlled: true, closed: true})
-	d.ports[at] = d.startPort(next, p.custody)
+	ports := slices.Clone(d.ports)
+	ports[at] = d.startPort(next, p.custody)
+	d.setPorts(ports)
 	return nil
 }
 

@@ -10,6 +10,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"mkad/internal/config"
 	"mkad/internal/control"
@@ -46,9 +47,11 @@ type Daemon struct {
 	reload  sync.Mutex // one reload at a time
 	mu      sync.Mutex // guards what follows
 	cfg     *config.Config
-	ports   []*port // in the order of the configuration
+	ports   []*port // in the order of the configuration; setPorts sets them
 	stopped bool    // no port is started any more
 	ordered orderedBackends
+
+	watched atomic.Pointer[[]*port] // the ports, for who must not wait for mu: a reload of many ports holds it for seconds
 }
 
 // New makes a Daemon; Run starts it.
@@ -169,7 +172,13 @@ func (d *Daemon) startPorts(ports []*port) {
 	for _, p := range ports {
 		p.start()
 	}
+	d.setPorts(ports)
+}
+
+// setPorts sets the ports, which nobody changes from then on. It needs d.mu.
+func (d *Daemon) setPorts(ports []*port) {
 	d.ports = ports
+	d.watched.Store(&ports)
 }
 
 func (d *Daemon) stopPorts() {
@@ -272,7 +281,8 @@ func (d *Daemon) change(cfg *config.Config) {
 			p.custody.Abandon(p.log, "the port is no longer in the configuration")
 		}
 	}
-	d.cfg, d.ports = cfg, nil
+	d.cfg = cfg
+	var ports []*port
 	for _, c := range cfg.Ports {
 		p := kept[c.Interface]
 		if p == nil {
@@ -280,8 +290,9 @@ func (d *Daemon) change(cfg *config.Config) {
 		} else {
 			p.do(func() { p.adjustTo(c) })
 		}
-		d.ports = append(d.ports, p)
+		ports = append(ports, p)
 	}
+	d.setPorts(ports)
 }
 
 // outlives reports whether the lower device of a port that the configuration has no longer, or has otherwise, stays closed.

@@ -45,11 +45,16 @@ func (d *Daemon) allSecured() bool {
 	return true
 }
 
-// Alive reports whether every port's goroutine answers before ctx ends; the error names those that do not.
+// Alive reports whether every port's goroutine answers before ctx ends; the error names those that do not. While a reload is
+// under way these are the ports from before it, of which those that have ended count as alive.
 func (d *Daemon) Alive(ctx context.Context) error {
+	ports := d.watched.Load()
+	if ports == nil {
+		return nil // none has been started
+	}
 	var stuck []error
 	answers := map[*port]chan struct{}{}
-	for _, p := range d.all() {
+	for _, p := range *ports {
 		answered := make(chan struct{})
 		answers[p] = answered
 		go func() { p.do(func() {}); close(answered) }()

@@ -33,7 +33,8 @@ func goroutine(t *testing.T, name string) (p *port, stuck chan struct{}) {
 func TestAliveNamesThePortThatIsStuck(t *testing.T) {
 	good, _ := goroutine(t, "eth1")
 	bad, stick := goroutine(t, "eth2")
-	d := &Daemon{ports: []*port{good, bad}}
+	d := &Daemon{}
+	d.setPorts([]*port{good, bad})
 	if err := d.Alive(t.Context()); err != nil {
 		t.Fatalf("both answer: %v", err)
 	}
@@ -42,5 +43,24 @@ func TestAliveNamesThePortThatIsStuck(t *testing.T) {
 	defer stop()
 	if err := d.Alive(ctx); err == nil || !strings.Contains(err.Error(), "eth2") || strings.Contains(err.Error(), "eth1") {
 		t.Errorf("eth2 is stuck: %v", err)
+	}
+}
+
+// Clause: none; design: the watchdog ends nobody who is busy with a reload.
+func TestAliveDoesNotWaitForAReload(t *testing.T) {
+	good, _ := goroutine(t, "eth1")
+	d := &Daemon{}
+	d.setPorts([]*port{good})
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	alive := make(chan error, 1)
+	go func() { alive <- d.Alive(t.Context()) }()
+	select {
+	case err := <-alive:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(10 * time.Second):
+		t.Error("it waits")
 	}
 }
