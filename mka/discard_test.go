@@ -3,6 +3,7 @@ package mka_test
 import (
 	"fmt"
 	"reflect"
+	"slices"
 	"testing"
 	"time"
 
@@ -310,6 +311,26 @@ func TestMTUThatFallsCostsTheLivePeersThatCameLast(t *testing.T) {
 	}
 	if n := len(m.Status().Participants[0].Peers); n != 1 {
 		t.Errorf("%d peers at last, want 1", n)
+	}
+}
+
+// Clause: 802.1X-2020 9.4.3; those that are not live go before, wherever they stand
+// Requirement: R117
+func TestMTUThatFallsCostsPotentialPeersFirst(t *testing.T) {
+	for first := range 3 {
+		w := newWorld(t)
+		m := w.kay(1)
+		for n := range 3 {
+			if n == first {
+				w.peer(9).Tell(m, listingNobody)
+			}
+			w.peer(2+n).Tell(m, listing(m.MI(), mnOf(m)))
+		}
+		m.MustStep(mka.MTUChanged{MTU: 304}) // room for three
+		peers := m.Status().Participants[0].Peers
+		if len(peers) != 3 || slices.ContainsFunc(peers, func(q mka.PeerStatus) bool { return !q.Live }) {
+			t.Errorf("of three live peers and one that came before peer %d these are left: %+v", first, peers)
+		}
 	}
 }
 

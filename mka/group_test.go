@@ -84,6 +84,11 @@ func TestKeyServerOrdersTheLiveListBySSCIAndTellsItsOwn(t *testing.T) {
 	if tx, _ := server.SecY.Transmitting(); tx.SSCI != 3 {
 		t.Errorf("it uses SSCI %d", tx.SSCI)
 	}
+	for _, heard := range p.Received {
+		if list := setIn(p, heard.Frame, kindLive); list != nil && heard.Basic.SCI == server.SCI() && !heard.DistributedSAK.Present && list[1] != 0 {
+			t.Fatalf("key server's SSCI %d beside no SAK", list[1])
+		}
+	}
 }
 
 // Clause: 802.1X-2020 11.11.3, 802.1AE-2018 10.7.13

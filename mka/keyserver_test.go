@@ -22,16 +22,23 @@ func distributed(p *mkatest.Peer) (all []mkatest.Received) {
 
 // setLen is the length of the body of the parameter set in the frame, -1 if there is none.
 func setLen(p *mkatest.Peer, frame []byte, kind byte) int {
-	length := -1
+	if set := setIn(p, frame, kind); set != nil {
+		return int(set[2]&0xf)<<8 | int(set[3])
+	}
+	return -1
+}
+
+// setIn is the parameter set of that kind in the frame, nil if there is none.
+func setIn(p *mkatest.Peer, frame []byte, kind byte) (found []byte) {
 	p.Rewrite(frame, func(sets [][]byte) [][]byte {
 		for _, set := range sets[1:] {
 			if set[0] == kind {
-				length = int(set[2]&0xf)<<8 | int(set[3])
+				found = set
 			}
 		}
 		return sets
 	})
-	return length
+	return found
 }
 
 // Clause: 802.1X-2020 9.8

@@ -386,6 +386,7 @@ func TestPeerOfWhichMKPDUsWereLostIsAnsweredAtOnce(t *testing.T) {
 // Requirement: R46
 func TestFirstMessageNumberProlongsALife(t *testing.T) {
 	w := newWorld(t)
+	w.Run(mka.LifeTime) // what has no time is not mistaken for what is recent
 	m, p := w.kay(2), w.peer(1)
 	for range 2 {
 		p.Tell(m, listing(m.MI(), 1))

@@ -149,7 +149,7 @@ func (k *KaY) takes(keys []KeyState) bool {
 			}
 		}
 	}
-	return len(keys) > 0
+	return true
 }
 
 // resume goes on where another KaY has ended.
@@ -199,7 +199,7 @@ func (p *participant) resume(now Time, from *ParticipantState, peers []peer) {
 	for _, o := range from.Past {
 		p.bury(&peer{mi: o.MI, mn: o.MN})
 	}
-	p.ramped, p.helloAt, p.newInfo = len(ramp), now, true
+	p.ramped, p.helloAt = len(ramp), now
 }
 
 // resumeKeys puts CP where the SecY is, and returns the key in service; nil: there is none.

@@ -383,6 +383,9 @@ func TestReceivedSAKIsToldOnceAndItsSAsBeginAtPN1(t *testing.T) {
 	if n := m.Count(mka.EventSAKReceived); n != 1 {
 		t.Errorf("told %d times", n)
 	}
+	if tx := m.Status().Tx; tx.NextPN != 1 {
+		t.Errorf("before a frame was sent, the key in use is %+v", tx)
+	}
 	for _, op := range m.SecY.Ops {
 		if creates := op.Kind == secy.OpCreateReceiveSA || op.Kind == secy.OpCreateTransmitSA; creates && op.PN != 1 {
 			t.Errorf("%s", op)

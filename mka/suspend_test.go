@@ -143,6 +143,27 @@ func TestNextSuspensionDoesNotReviveTheDead(t *testing.T) {
 	}
 }
 
+// Clause: 802.1X-2020 9.18: the next suspension may begin Life Time after the last, and not before
+// Requirement: R115
+func TestNextSuspensionBeginsLifeTimeAfterTheLast(t *testing.T) {
+	w, m, p := following(t, secy.GCMAESXPN128)
+	say := func(seconds uint8) {
+		p.XPN.SuspensionTime = seconds
+		p.Tell(m)
+	}
+	say(10)
+	say(0)
+	ended := w.Now
+	w.Run(mka.LifeTime - 1)
+	if say(10); suspended(m) != 0 {
+		t.Errorf("suspended again %v after the last", w.Now.Sub(ended))
+	}
+	w.Run(1)
+	if say(10); suspended(m) == 0 {
+		t.Errorf("not suspended %v after the last", w.Now.Sub(ended))
+	}
+}
+
 // Clause: 802.1X-2020 9.18: only the key server suspends; what another member says is a request
 // Requirement: R115
 func TestMemberOnlyRequestsASuspension(t *testing.T) {
