@@ -161,6 +161,28 @@ func TestElectionTakesANewLifeInThePlaceOfTheFormer(t *testing.T) {
 	if got := p.election(&again); got.sci != cpOwnSCI {
 		t.Errorf("elects %s by the priority of a life that is over, want ourselves", got.sci)
 	}
+	other := peer{sci: cpPeerSCI + 1, priority: 8, keyServer: true, live: true}
+	other.mi[0] = 3
+	p.peers = append(p.peers, other)
+	if got := p.election(&again); got.sci != other.sci {
+		t.Errorf("elects %s, want the third member", got.sci)
+	}
+}
+
+// Clause: 802.1X-2020 9.8: each time that a peer's silence about its keys counts, the next has to be twice as long
+// Requirement: R90
+func TestPatienceWithAPeerThatReportsItsKeysOnceDoubles(t *testing.T) {
+	var q peer
+	for _, want := range []int{3, 6, 12, 24, 48, 96, 192, 192} {
+		q.use[0], q.silences = keyUse{rx: true, tx: true}, 0 // it reports a key
+		n := 0
+		for ; !q.use[0].lost() && n < 1000; n++ {
+			q.forget()
+		}
+		if n != want {
+			t.Errorf("lost after %d MKPDUs without SAK Use, want %d", n, want)
+		}
+	}
 }
 
 // Clause: 802.1X-2020 9.4.3: an MN proves nothing once it is Life Time old

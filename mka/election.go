@@ -1,6 +1,10 @@
 package mka
 
-import "mkad/secy"
+import (
+	"cmp"
+
+	"mkad/secy"
+)
 
 // priorityNever is the Key Server Priority of those who cannot be key server (Table 9-2).
 const priorityNever = 255
@@ -14,10 +18,7 @@ type candidate struct {
 // precedes reports whether c is to be preferred as key server: by the lower priority value, then by the lower SCI
 // (9.5).
 func (c candidate) precedes(d candidate) bool {
-	if c.priority != d.priority {
-		return c.priority < d.priority
-	}
-	return c.sci < d.sci
+	return cmp.Or(cmp.Compare(c.priority, d.priority), cmp.Compare(c.sci, d.sci)) < 0
 }
 
 // elect makes c the better of best and c. A candidate without SCI is none, and 255 is elected only where that is

@@ -312,6 +312,27 @@ func TestPeerWithSlowHellosIsNotJudgedToRefuseASuiteThatItHasNotAnswered(t *test
 	}
 }
 
+// Clause: 9.4.2, 9.8; decision on suites: nor what we offer under another MI, of which it has listed nothing yet
+// Requirement: R73
+func TestSuiteThatIsOfferedUnderAnotherMIIsNotJudgedBeforeAnAnswer(t *testing.T) {
+	w, m, p := serving(t)
+	w.Run(mka.LifeTime)
+	p.Announces = nil
+	p.Say()
+	p.Hush()
+	w.Run(time.Second)
+	mi := m.MI()
+	p.Tell(m, listing(mi, mnOf(m)+1000)) // somebody else has our MI
+	w.until("a SAK under another MI", time.Second, func() bool { return m.MI() != mi && p.Last().DistributedSAK.Present })
+	if mn := p.Last().Basic.MN; mn != 1 {
+		t.Fatalf("it goes out with MN %d, want the first", mn)
+	}
+	w.Run(mka.SuiteTime + 100*time.Millisecond)
+	if n := m.Count(mka.EventSuiteRefused); n != 0 || !isLive(m, p.SCI) {
+		t.Errorf("judged %d times; live %t", n, isLive(m, p.SCI))
+	}
+}
+
 // Clause: 802.1X-2020 9.4.3, 9.4.1: profiles are strict
 // Requirement: R113, R114
 func TestImplementationsRefuseWhatTheyAreKnownToRefuse(t *testing.T) {

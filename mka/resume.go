@@ -163,7 +163,7 @@ func (k *KaY) resume(now Time, in *Resumed, out *Output) error {
 	for _, r := range found {
 		r.p.resume(now, r.from, r.peers)
 	}
-	k.lastAN = s.LastAN % 4
+	k.lastAN = s.LastAN
 	for _, ki := range s.Used {
 		k.used.add(ki)
 	}
@@ -227,7 +227,6 @@ func (k *KaY) resumeKeys(now Time, s *State, held []secy.Holding, out *Output) *
 	switch {
 	case latest != nil && latestHeld.Transmitting:
 		c.state, c.latest, c.ltx, c.lrx = cpTransmitting, latest, true, true
-		c.retireAt = now
 		if old != nil && oldHeld.Complete {
 			c.old, c.orx, c.retireAt = old, true, now.Add(SAKRetireTime)
 		}
