@@ -21,9 +21,8 @@ const (
 // Octet 2 of the Distributed SAK parameter set.
 const (
 	distributedSAKANShift     = 6
-	distributedSAKOffset      = 0x30
 	distributedSAKOffsetShift = 4
-	distributedSAKANMask      = 0x03 // once shifted
+	distributedSAKOffsetMask  = 0x03 // once shifted
 )
 
 // DistributedSAK is the Distributed SAK parameter set (Figures 11-11 and 11-12), by which a key server hands out a key,
@@ -61,7 +60,7 @@ func (p *DistributedSAK) parseKey(h setHeader, body cryptobyte.String) Discard {
 	*p = DistributedSAK{
 		Present: true,
 		AN:      secy.AN(h.detail >> distributedSAKANShift),
-		Offset:  secy.ConfidentialityOffset(h.detail & distributedSAKOffset >> distributedSAKOffsetShift),
+		Offset:  secy.ConfidentialityOffset(h.detail >> distributedSAKOffsetShift & distributedSAKOffsetMask),
 		Suite:   secy.GCMAES128,
 	}
 	ok := body.ReadUint32((*uint32)(&p.KN))
@@ -106,7 +105,7 @@ func (p *DistributedSAK) appendTo(b []byte) []byte {
 	if p.Empty {
 		return appendSetHeader(b, h)
 	}
-	h.detail = uint8(p.AN)<<distributedSAKANShift | uint8(p.Offset)<<distributedSAKOffsetShift&distributedSAKOffset
+	h.detail = uint8(p.AN)<<distributedSAKANShift | uint8(p.Offset)&distributedSAKOffsetMask<<distributedSAKOffsetShift
 	b = appendSetHeader(b, h)
 	b = binary.BigEndian.AppendUint32(b, uint32(p.KN))
 	if p.named() {

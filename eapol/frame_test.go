@@ -338,7 +338,7 @@ func TestDiscardPrintsAsAWord(t *testing.T) {
 	if got := eapol.DiscardSAKReuse.String(); got != "sak-reuse" {
 		t.Errorf("got %q", got)
 	}
-	if got := eapol.Discard(200).String(); got != "Discard(200)" {
+	if got, want := eapol.Discard(eapol.NumDiscards).String(), fmt.Sprintf("Discard(%d)", eapol.NumDiscards); got != want {
 		t.Errorf("got %q", got)
 	}
 }

@@ -119,7 +119,7 @@ func (m *MKPDU) parseSets() Discard {
 			return d
 		}
 	}
-	m.ICVIndicator = len(s) > 0
+	m.ICVIndicator = isICVIndicator(s)
 	m.Live.limitSSCI(m.Basic.MKAVersion, m.DistributedSAK.Suite)
 	return Accepted
 }

@@ -80,7 +80,7 @@ func (p *participant) newMI(now Time, why string, out *Output) {
 		panic(fmt.Sprintf("mka: reading randomness for an MI: %v", err))
 	}
 	p.mn, p.kn, p.miAt = 0, 0, now
-	p.ages, p.agesNext = [len(p.ages)]age{}, 0
+	p.ages = [len(p.ages)]age{}
 	p.ramped, p.helloAt = 0, now
 	p.offer, p.gone = nil, 0
 	for i := range p.peers {

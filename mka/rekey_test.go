@@ -210,7 +210,7 @@ func TestSAKThatFollowsAnotherAtOnceLeavesNoGap(t *testing.T) {
 // Clause: 802.1X-2020 9.8: a lifetime that ends in the hold-off makes one SAK after it
 // Requirement: R70
 func TestSAKLifetimeShorterThanTheHoldOffWaitsForIt(t *testing.T) {
-	w, m, _ := serving(t, func(c *mka.Config) { c.SAKLifetime = 3 * time.Second })
+	w, m, _ := serving(t, func(c *mka.Config) { c.SAKLifetime = 1 }) // the shortest
 	q := w.peer(3)
 	made := m.Count(mka.EventSAKGenerated)
 	for range 12 { // always potential

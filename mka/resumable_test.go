@@ -497,3 +497,30 @@ func TestRestartDoesNotShortenTheWaitOfASuccessor(t *testing.T) {
 		})
 	}
 }
+
+// Clause: 802.1X-2020 9.8; for a member that was never heard there is no receive SC, before a restart and after it
+// Requirement: R116
+func TestMemberThatWasNotHeardHasNoReceiveSCAfterARestart(t *testing.T) {
+	w, m, _ := following(t, secy.GCMAES128)
+	w.resumed(m, true, func(s *mka.State) {
+		s.Keys[0].Members = append(s.Keys[0].Members, mka.MemberState{MI: eapol.MI{9}})
+		s.Keys[0].LowestPN = 0
+	})
+	if s := m.Status(); !s.Secured || s.Tx.NextPN != 1 {
+		t.Fatalf("secured %t, next PN %d before the SecY has told one", s.Secured, s.Tx.NextPN)
+	}
+	mark := m.Mark()
+	m.MustStep(mka.LinkChanged{}) // everything is deleted
+	gone := 0
+	for _, op := range m.Since(mark).Ops {
+		if op.Kind == secy.OpDeleteReceiveSC {
+			gone++
+			if op.SCI == 0 {
+				t.Errorf("%s", op)
+			}
+		}
+	}
+	if gone != 1 {
+		t.Errorf("%d receive SCs are deleted, want 1", gone)
+	}
+}

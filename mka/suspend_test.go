@@ -233,6 +233,24 @@ func TestElectionsWaitForTheEndOfTheSuspension(t *testing.T) {
 	}
 }
 
+// Clause: 802.1X-2020 9.18, 9.5: a suspension ends with its key server, whoever else is live
+// Requirement: R115
+func TestLossOfTheKeyServerEndsTheWaitOfElections(t *testing.T) {
+	w := newWorld(t)
+	m, q, p := w.kay(2), w.peer(3), w.peer(1)
+	q.Talk()
+	w.until("one member is live", mka.HelloTime, func() bool { return isLive(m, q.SCI) })
+	p.Priority = 0
+	p.Talk()
+	w.until("the other is key server", mka.HelloTime, func() bool { return serverOf(m) == p.SCI })
+	p.Say(suspends(30))
+	w.until("suspended", time.Second, func() bool { return suspended(m) > 0 })
+	m.MustStep(mka.MTUChanged{MTU: 272}) // room for one, and the key server came last
+	if isLive(m, p.SCI) || !isLive(m, q.SCI) || serverOf(m) == p.SCI {
+		t.Errorf("the key server is live: %t, and elected: %t; the other is live: %t", isLive(m, p.SCI), serverOf(m) == p.SCI, isLive(m, q.SCI))
+	}
+}
+
 // Clause: 802.1X-2020 9.18, 9.8: the key server's own SAK is taken
 // Requirement: R115
 func TestSuspendedKeyServerMayRekey(t *testing.T) {

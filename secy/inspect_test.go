@@ -43,6 +43,11 @@ func TestInspectReadsTheTag(t *testing.T) {
 			t.Errorf("octet %d of %#x: %s at %d, want %s", change[0], change[1], fault, fault.Offset(len(bad)), want)
 		}
 	}
+	explicit := append(bytes.Clone(frame[:20]), make([]byte, 8+20+16)...)
+	explicit[14], explicit[27] = tciSC|tciES, 7
+	if tag, fault := Inspect(explicit); fault != TagSCI || tag.SCI != 7 {
+		t.Errorf("a tag that has an SCI, and implies one: %s of %s, want %s", fault, tag.SCI, SCI(7))
+	}
 	if _, fault := Inspect(frame[:19]); fault != TagShort || fault.Offset(19) != 19 {
 		t.Errorf("a frame that ends in its tag: %s", fault)
 	}
