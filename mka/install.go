@@ -169,18 +169,6 @@ func (k *KaY) isMember(sci secy.SCI) bool {
 	return false
 }
 
-func (y *key) has(sci secy.SCI) bool { return y.member(sci) != nil }
-
-// member is the holder of the key with the SCI, nil if there is none.
-func (y *key) member(sci secy.SCI) *member {
-	for i := range y.members {
-		if y.members[i].sci == sci {
-			return &y.members[i]
-		}
-	}
-	return nil
-}
-
 func (k *KaY) hasChannel(sci secy.SCI) bool {
 	for _, c := range k.channels {
 		if c == sci {

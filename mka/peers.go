@@ -36,55 +36,6 @@ type peer struct {
 	suspendFor time.Duration // it asks the key server to suspend MKA so long; 0: it does not
 }
 
-// keyUse is how a peer uses a key.
-type keyUse struct {
-	ki     eapol.KI
-	tx, rx bool
-	pn     secy.PN // the lowest acceptable PN, as far as it was told
-}
-
-// lost reports whether the peer has said that it has the key no more, as one does that was restarted without its SecY: it
-// neither receives nor transmits with it, and none of its packet numbers is left.
-func (u keyUse) lost() bool { return !u.tx && !u.rx && u.pn >= lostPN }
-
-const lostPN secy.PN = 1<<32 - 1
-
-// silenceMax is how many MKPDUs in a row without SAK Use say that a peer that had a key has none: it reports one that it has
-// in each. Each time that it counts they have to be twice as many, up to patienceMax: a peer that reports a key once, and not
-// in each, is not to be given another for ever.
-const (
-	silenceMax  = 3
-	patienceMax = silenceMax << 6
-)
-
-// forget takes note of an MKPDU without SAK Use. A peer may leave it out and stays live, but one that has reported keys and
-// does so no more has lost them, as a wpa_supplicant does whose clock was set: it takes us for dead, finds us again, and waits
-// for another SAK.
-func (q *peer) forget() {
-	limit := max(q.patience, silenceMax)
-	if q.silences = min(q.silences+1, limit); q.silences < limit {
-		return
-	}
-	for i := range q.use {
-		if u := &q.use[i]; u.rx || u.tx {
-			*u = keyUse{ki: u.ki, pn: lostPN}
-			q.patience = min(2*limit, patienceMax)
-		}
-	}
-}
-
-// uses reports what the peer does with the key, in whichever slot it names it: implementations disagree on when a key
-// moves from Latest to Old, and one stack repeats a key in both.
-func (q *peer) uses(ki eapol.KI) (u keyUse, known bool) {
-	for _, v := range q.use {
-		if v.ki == ki {
-			u = keyUse{ki, u.tx || v.tx, u.rx || v.rx, max(u.pn, v.pn)}
-			known = true
-		}
-	}
-	return u, known
-}
-
 // secures reports whether the peer wants, and can have, MACsec.
 func (q *peer) secures() bool { return q.desired && q.capability != secy.CapabilityNone }
 

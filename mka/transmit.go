@@ -222,18 +222,6 @@ func keyUseOf(now Time, y *key, tx, rx bool) (u eapol.KeyUse, high uint32) {
 	return u, 0
 }
 
-// lowestPN is the lowest acceptable PN that we tell (9.10): not the next one, but the next one of a hello ago, as far as it
-// was sampled. Frames with numbers below the next are still on their way, and delay protection must not drop them. The
-// more often it is sampled, and told, the shorter is the time for which a frame can be held back.
-func (y *key) lowestPN(now Time) secy.PN {
-	for _, s := range y.samples {
-		if now >= s.at.Add(BoundedHelloTime-MinGap) {
-			y.lpn = max(y.lpn, s.pn)
-		}
-	}
-	return min(max(y.lpn, 1), y.suite.MaxPN())
-}
-
 // fillDistributedSAK distributes what there is (9.8). Beside an XPN SAK a Live list of MKA version 3 is in the order of
 // the SSCIs and carries our own.
 func (p *participant) fillDistributedSAK(now Time, m *eapol.MKPDU) {
