@@ -353,3 +353,22 @@ func TestFrameThatIsTooShortLeavesNothingOfTheOneBefore(t *testing.T) {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
 }
+
+// Clause: none; an MKPDU that is used again has nothing of the sets that it had before
+func TestFrameWithoutASetHasNotThatOfTheOneBefore(t *testing.T) {
+	for name, add := range map[string]func(*eapol.MKPDU){
+		"KMD":             func(m *eapol.MKPDU) { m.KMD = eapol.KMD{Present: true, Domain: []byte("domain")} },
+		"Distributed CAK": func(m *eapol.MKPDU) { m.DistributedCAK = eapol.DistributedCAK{Present: true, Body: make([]byte, 28)} },
+	} {
+		without := goldenNamed(t, "f4-").frame
+		m := parsed(t, without)
+		add(m)
+		m = parsed(t, append(m.AppendTo(nil), make([]byte, eapol.ICVLen)...)) // no check of the ICV
+		if d := eapol.ParseMKPDU(without, eapol.Acceptance{}, m); d != eapol.Accepted {
+			t.Fatalf("discarded for %s", d)
+		}
+		if diff := cmp.Diff(parsed(t, without), m, same); diff != "" {
+			t.Errorf("%s of the frame before (-want +got)\n%s", name, diff)
+		}
+	}
+}

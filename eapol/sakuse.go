@@ -13,8 +13,8 @@ const sakUseLen = 2 * (12 + 4 + 4)
 
 // Flags of the MACsec SAK Use parameter set. Those of a key stand four bits higher for the latest than for the old one.
 const (
-	sakUseAN        = 0x0C
 	sakUseANShift   = 2
+	sakUseANMask    = 0x03 // once shifted
 	sakUseTx        = 0x02
 	sakUseRx        = 0x01
 	sakUseLatestUp  = 4
@@ -67,7 +67,7 @@ func (p *SAKUse) parse(h setHeader, body cryptobyte.String) {
 
 // parse takes one key off a body that is known to be long enough.
 func (k *KeyUse) parse(flags uint8, body *cryptobyte.String) {
-	k.AN = secy.AN(flags & sakUseAN >> sakUseANShift)
+	k.AN = secy.AN(flags >> sakUseANShift & sakUseANMask)
 	k.Tx = flags&sakUseTx != 0
 	k.Rx = flags&sakUseRx != 0
 	_ = body.CopyBytes(k.KI.MI[:]) && body.ReadUint32((*uint32)(&k.KI.KN)) && body.ReadUint32(&k.LPN)
@@ -100,7 +100,7 @@ func (p *SAKUse) appendTo(b []byte) []byte {
 }
 
 func (k *KeyUse) flags() uint8 {
-	return uint8(k.AN)<<sakUseANShift&sakUseAN | bit(k.Tx, sakUseTx) | bit(k.Rx, sakUseRx)
+	return uint8(k.AN)&sakUseANMask<<sakUseANShift | bit(k.Tx, sakUseTx) | bit(k.Rx, sakUseRx)
 }
 
 func (k *KeyUse) appendTo(b []byte) []byte {

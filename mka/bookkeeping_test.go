@@ -185,6 +185,15 @@ func TestPatienceWithAPeerThatReportsItsKeysOnceDoubles(t *testing.T) {
 	}
 }
 
+// Clause: 802.1X-2020 9.14: without a principal participant there is nobody who could use a key
+// Requirement: R100
+func TestWithoutAPrincipalNobodyUsesAKey(t *testing.T) {
+	var none *participant
+	if none.anyTransmitting(eapol.KI{}) {
+		t.Error("somebody does")
+	}
+}
+
 // Clause: 802.1X-2020 9.4.3: an MN proves nothing once it is Life Time old
 // Requirement: R46
 func TestMessageNumberIsRecentForLessThanLifeTime(t *testing.T) {

@@ -334,6 +334,20 @@ func TestMTUThatFallsCostsPotentialPeersFirst(t *testing.T) {
 	}
 }
 
+// Clause: 802.1X-2020 9.4.3; of potential peers that were heard at one time the first goes
+// Requirement: R117
+func TestMTUThatFallsCostsTheFirstOfThoseHeardAtOneTime(t *testing.T) {
+	w := newWorld(t)
+	m := w.kay(1)
+	first, second := w.peer(2), w.peer(3)
+	first.Tell(m, listingNobody)
+	second.Tell(m, listingNobody)
+	m.MustStep(mka.MTUChanged{MTU: 272}) // room for one
+	if peers := m.Status().Participants[0].Peers; len(peers) != 1 || peers[0].SCI != second.SCI {
+		t.Errorf("%+v, want the second alone", peers)
+	}
+}
+
 // full is a KaY that has as many peers as it may have, all live or all potential, of which the first was heard first.
 func full(t *testing.T, live bool) (w *world, m *mkatest.Member, first *mkatest.Peer) {
 	w = newWorld(t)

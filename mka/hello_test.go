@@ -17,8 +17,8 @@ func gaps(p *mkatest.Peer) (all []time.Duration) {
 	return all
 }
 
-// Clause: 802.1X-2020 Table 9-3, 12.4
-// Requirement: R45, R51, R92
+// Clause: 802.1X-2020 Table 9-3, 12.4, 9.18
+// Requirement: R45, R51, R92, R115
 func TestTimesAreThoseOfTheStandard(t *testing.T) {
 	for _, c := range []struct {
 		name      string
@@ -34,6 +34,7 @@ func TestTimesAreThoseOfTheStandard(t *testing.T) {
 		{"InstallRetryMax", mka.InstallRetryMax, 64 * time.Second},
 		{"PleaTime", mka.PleaTime, 8 * time.Second},
 		{"PleaGap", mka.PleaGap, 30 * time.Second},
+		{"the longest suspension", mka.SuspensionLimit, 120 * time.Second},
 	} {
 		if c.got != c.want {
 			t.Errorf("%s is %v, want %v", c.name, c.got, c.want)

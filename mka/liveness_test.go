@@ -382,6 +382,24 @@ func TestPeerOfWhichMKPDUsWereLostIsAnsweredAtOnce(t *testing.T) {
 	}
 }
 
+// Clause: 802.1X-2020 9.4.3: what a live peer said is no news after the link was down either
+// Requirement: R41
+func TestWhatAPeerSaidBeforeTheLinkWentDownIsAReplay(t *testing.T) {
+	_, m, p := serving(t)
+	said := p.Next()
+	m.MustStep(mka.FrameReceived{Frame: said})
+	m.MustStep(mka.LinkChanged{})
+	m.MustStep(mka.LinkChanged{Up: true})
+	wantDiscard(t, m, eapol.DiscardReplay, func() { m.MustStep(mka.FrameReceived{Frame: said}) })
+	if n := len(m.Status().Participants[0].Peers); n != 0 {
+		t.Errorf("%d peers, want none", n)
+	}
+	p.Tell(m)
+	if _, known := peerOf(m, p.SCI); !known {
+		t.Error("what it says next is not heard")
+	}
+}
+
 // Clause: 802.1X-2020 9.4.3: the first MN is as good as any, as long as it is recent
 // Requirement: R46
 func TestFirstMessageNumberProlongsALife(t *testing.T) {

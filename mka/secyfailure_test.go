@@ -73,16 +73,42 @@ func TestFollowerRecoversFromASecYThatRefusesByBecomingANewMember(t *testing.T) 
 	}
 }
 
+// Clause: 802.1X-2020 12.4, 9.14: who asked for the key that was refused may have gone when it is time to ask for another
+// Requirement: R94
+func TestKeyThatTheSecYRefusesOutlivesItsPrincipal(t *testing.T) {
+	for name, leave := range map[string]func(*world, *mkatest.Member){
+		"its participant is removed": func(_ *world, m *mkatest.Member) { m.MustStep(mka.ParticipantRemoved{CKN: mkatest.CKN(ckn)}) },
+		"its peer is lost":           func(w *world, _ *mkatest.Member) { w.Members[0].Kill() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			_, m := w.kay(1), w.kay(2)
+			m.SecY.Fail = failing(secy.OpEnableTransmit, 1000)
+			w.until("a key is refused", 5*time.Second, func() bool { return m.Count(mka.EventSecYFailed) > 0 })
+			leave(w, m)
+			w.Run(mka.InstallRetryMax + mka.LifeTime)
+			if principal(m) != "" {
+				t.Errorf("the principal is %s", principal(m))
+			}
+		})
+	}
+}
+
 // Clause: 802.1X-2020 12.4
 // Requirement: R94
 func TestSettingsInClearThatTheSecYRefusedAreGivenAgain(t *testing.T) {
-	w := newWorld(t)
-	m := w.Add("kay 1", func() mka.Config { c := mkatest.Config(1); shouldSecure(&c); return c }())
-	m.SecY.Fail = failing(secy.OpConfigure, 1)
-	m.Up(ckn, cak())
-	w.Run(mka.InstallRetryTime)
-	if m.SecY.Settings.ProtectFrames || !m.SecY.Enabled {
-		t.Errorf("alone under should-secure it has %+v, Controlled Port %t", m.SecY.Settings, m.SecY.Enabled)
+	for _, alone := range []bool{true, false} {
+		w := newWorld(t)
+		m, p := w.Add("kay 1", func() mka.Config { c := mkatest.Config(1); shouldSecure(&c); return c }()), w.peer(2)
+		m.SecY.Fail = failing(secy.OpConfigure, 1)
+		m.Up(ckn, cak())
+		if p.Desired = false; !alone {
+			p.Talk()
+		}
+		w.Run(mka.InstallRetryTime)
+		if m.SecY.Settings.ProtectFrames || !m.SecY.Enabled || isLive(m, p.SCI) == alone {
+			t.Errorf("alone %t under should-secure: it has %+v, Controlled Port %t", alone, m.SecY.Settings, m.SecY.Enabled)
+		}
 	}
 }
 

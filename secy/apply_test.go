@@ -355,3 +355,14 @@ func TestRefusedAssociationNumberIsToldWithThoseThereAre(t *testing.T) {
 		t.Errorf("reported %v, want %q", reports, want)
 	}
 }
+
+// Clause: none; design: frames are verified while orders are obeyed, by the table as it was before or as it is after.
+func TestOrdersLeaveTheTableOfFramesOnTheirWayAlone(t *testing.T) {
+	s := New(Config{SCI: bobSCI})
+	order(t, s, Op{Kind: OpConfigure, Settings: strict(GCMAES128)})
+	before := s.table.Load()
+	order(t, s, Op{Kind: OpCreateReceiveSC, SCI: aliceSCI}, createReceive(t, GCMAES128, keyA, 1))
+	if len(before.receive) != 0 || len(s.table.Load().receive) != 1 {
+		t.Errorf("the table before has %d receive SCs, that after %d; want 0 and 1", len(before.receive), len(s.table.Load().receive))
+	}
+}

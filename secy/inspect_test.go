@@ -43,6 +43,11 @@ func TestInspectReadsTheTag(t *testing.T) {
 			t.Errorf("octet %d of %#x: %s at %d, want %s", change[0], change[1], fault, fault.Offset(len(bad)), want)
 		}
 	}
+	long := append(bytes.Clone(frame[:20]), make([]byte, 60+16)...)
+	long[15] = 0
+	if tag, fault := Inspect(long); fault != TagSound || tag.Octets != 60 {
+		t.Errorf("without a Short Length: %s, %d octets, want 60", fault, tag.Octets)
+	}
 	explicit := append(bytes.Clone(frame[:20]), make([]byte, 8+20+16)...)
 	explicit[14], explicit[27] = tciSC|tciES, 7
 	if tag, fault := Inspect(explicit); fault != TagSCI || tag.SCI != 7 {
@@ -64,5 +69,13 @@ func TestRecoverPNIsWhatVerifyUses(t *testing.T) {
 	}
 	if _, ok := s.RecoverPN(bobSCI, keyA, 5); ok {
 		t.Error("a packet number without an SA")
+	}
+}
+
+func TestTagFaultPrintsAsAWord(t *testing.T) {
+	for f, want := range map[TagFault]string{TagSound: "sound", TagLength: "length", tagFaultEnd: "unknown", 200: "unknown"} {
+		if got := f.String(); got != want {
+			t.Errorf("fault %d is %q, want %q", f, got, want)
+		}
 	}
 }
