@@ -185,6 +185,42 @@ func TestPatienceWithAPeerThatReportsItsKeysOnceDoubles(t *testing.T) {
 	}
 }
 
+// Clause: 802.1X-2020 9.8: whether the others hear a newcomer is known when they say so
+// Requirement: R66
+func TestNobodyIsTakenToHearANewcomer(t *testing.T) {
+	w := newCPWorld()
+	p := w.principal
+	p.peers[0].hearsAll = true
+	newcomer := peer{sci: cpPeerSCI + 1}
+	newcomer.mi[0] = 3
+	p.peers = append(p.peers, newcomer)
+	p.promote(1, newcomer.mi, new(Output))
+	if p.peers[0].hearsAll {
+		t.Error("who was there before is")
+	}
+}
+
+// Clause: 802.1X-2020 9.14: a CA whose key server distributes a SAK that we hold of it is followed, by that alone
+// Requirement: R100
+func TestSAKOfAKeyServerThatWeHoldIsFollowed(t *testing.T) {
+	w := newCPWorld()
+	p := w.principal
+	var m eapol.MKPDU
+	m.Basic.MI[0] = 7
+	m.DistributedSAK = eapol.DistributedSAK{Present: true, KN: 1}
+	w.cp.latest = &key{ki: eapol.KI{MI: m.Basic.MI, KN: 1}, owner: p}
+	if !p.distributesOurs(&m, &decision{}) {
+		t.Error("the key server's is not")
+	}
+	if p.distributesOurs(&m, &decision{ignored: true}) {
+		t.Error("that of somebody else is")
+	}
+	m.DistributedSAK.Present = false
+	if p.distributesOurs(&m, &decision{}) {
+		t.Error("none is")
+	}
+}
+
 // Clause: 802.1X-2020 9.14: without a principal participant there is nobody who could use a key
 // Requirement: R100
 func TestWithoutAPrincipalNobodyUsesAKey(t *testing.T) {

@@ -305,6 +305,11 @@ func TestDistributedSAKOfLength0AfterASAKEndsProtection(t *testing.T) {
 	if s := m.Status(); s.Secured || m.SecY.Enabled || len(m.SecY.SAs) != 0 {
 		t.Errorf("secured %t, Controlled Port %t, %d SAs", s.Secured, m.SecY.Enabled, len(m.SecY.SAs))
 	}
+	p.Offer = eapol.DistributedSAK{}
+	w.Run(mka.LifeTime)
+	if s := m.Status(); !s.Participants[0].Plain || s.Secured {
+		t.Errorf("hellos that say nothing of it: in clear %t, secured %t", s.Participants[0].Plain, s.Secured)
+	}
 }
 
 // Clause: 802.1X-2020 9.10.1, 12.4

@@ -327,6 +327,10 @@ func TestSuiteThatIsOfferedUnderAnotherMIIsNotJudgedBeforeAnAnswer(t *testing.T)
 	if mn := p.Last().Basic.MN; mn != 1 {
 		t.Fatalf("it goes out with MN %d, want the first", mn)
 	}
+	p.Tell(m, func(u *eapol.MKPDU) { // it lists nobody, which is no answer
+		listingNobody(u)
+		u.SAKUse = eapol.SAKUse{}
+	})
 	w.Run(mka.SuiteTime + 100*time.Millisecond)
 	if n := m.Count(mka.EventSuiteRefused); n != 0 || !isLive(m, p.SCI) {
 		t.Errorf("judged %d times; live %t", n, isLive(m, p.SCI))

@@ -185,7 +185,7 @@ func (p *participant) decide(now Time, m *eapol.MKPDU) (d decision, reason eapol
 		d.newMI = "another station uses our MI"
 		return d, eapol.DiscardOwnMI
 	}
-	if d.at >= 0 && (b.MN <= p.peers[d.at].mn || b.SCI != p.peers[d.at].sci) || d.at < 0 && p.saidBefore(b.MI, b.MN) {
+	if d.at >= 0 && (b.MN <= p.peers[d.at].mn || b.SCI != p.peers[d.at].sci) || p.saidBefore(b.MI, b.MN) {
 		return d, eapol.DiscardReplay
 	}
 	if d.at < 0 && len(p.peers) >= p.kay.maxPeers && p.oldestPotential() < 0 {

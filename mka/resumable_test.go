@@ -145,9 +145,14 @@ func TestEveryParticipantIsResumedOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	told := map[string]int{}
+	inUse := m.Status().Tx.KI
 	for _, e := range m.Events[events:] {
-		if e.Kind == mka.EventResumed {
-			told[e.CKN.String()]++
+		if e.Kind != mka.EventResumed {
+			continue
+		}
+		told[e.CKN.String()]++
+		if uses := e.CKN == mkatest.CKN(ckn2); uses != (e.KI == inUse) || uses != (e.Suite != 0) {
+			t.Errorf("CKN %s goes on with key %s, suite %s; in use is %s of CKN %s", e.CKN, e.KI, e.Suite, inUse, ckn2)
 		}
 	}
 	if len(told) != 2 || told[mkatest.CKN(ckn).String()] != 1 {
@@ -160,6 +165,92 @@ func TestEveryParticipantIsResumedOnce(t *testing.T) {
 	}
 	wantPrincipal(t, ckn2, members...)
 	w.connected(members...)
+}
+
+// Clause: 802.1X-2020 12.4, 9.4.6; the SecY of the next process has its settings and its open port from it, and peers who hear
+// that it is there hear no more of it than before
+// Requirement: R116
+func TestResumedPortIsConfiguredAndOpenedOnceAndSaysHelloAtItsPace(t *testing.T) {
+	w, m, _ := following(t, secy.GCMAESXPN128)
+	w.Run(2 * mka.LifeTime)
+	mark, frames := m.Mark(), m.Frames
+	w.resumed(m, true, func(*mka.State) {})
+	w.Run(mka.HelloTime - time.Millisecond)
+	if n := m.Frames - frames; n != 1 {
+		t.Errorf("%d MKPDUs in less than a Hello Time, want 1", n)
+	}
+	var configured, opened int
+	for _, op := range m.Since(mark).Ops {
+		switch {
+		case op.Kind == secy.OpConfigure && op.Settings.ProtectFrames && op.Settings.CipherSuite == secy.GCMAESXPN128:
+			configured++
+		case op.Kind == secy.OpControlledPort && op.Enabled:
+			opened++
+		default:
+			t.Errorf("%s", op)
+		}
+	}
+	if configured != 1 || opened != 1 {
+		t.Errorf("configured %d times, opened %d times; want once each", configured, opened)
+	}
+}
+
+// Clause: 802.1X-2020 9.10.1, Figure 12-2 TRANSMITTING; the old SAK goes on to receive for SAK Retire Time, if the SecY has it
+// Requirement: R116
+func TestOldSAKIsResumedBesideTheLatestIfTheSecYHasIt(t *testing.T) {
+	for _, has := range []bool{true, false} {
+		w, m, p := following(t, secy.GCMAES128)
+		w.Run(2 * mka.LifeTime)
+		old := m.Status().Tx.KI
+		p.Generate(secy.GCMAES128, secy.Offset0)
+		p.Say()
+		w.until("it transmits with the next", mka.HelloTime, func() bool { return m.Status().Tx.KI == p.Key.KI })
+		if !has {
+			m.SecY.SAs = slices.DeleteFunc(m.SecY.SAs, func(a mkatest.SA) bool { return a.Key == old.KeyID() })
+		}
+		w.resumed(m, true, func(*mka.State) {})
+		p.Hush()
+		w.Run(10 * time.Millisecond)
+		said := p.Heard(m.SCI())
+		latest, _ := mkatest.UseOf(said, p.Key.KI)
+		former, _ := mkatest.UseOf(said, old)
+		if !latest.Tx || !latest.Rx || former.Rx != has || former.Tx {
+			t.Errorf("the SecY has the old SAK: %t; told of the latest: %+v, of the old: %+v", has, latest, former)
+		}
+		w.Run(mka.SAKRetireTime)
+		if _, kept := m.SecY.Find(m.SCI(), old.KeyID()); kept || m.Status().Tx.KI != p.Key.KI {
+			t.Errorf("after SAK Retire Time the old SAK is there: %t", kept)
+		}
+	}
+}
+
+// Clause: 802.1X-2020 9.10.1; design: in_service_slot. Peers have seen the SAK as Latest before the restart
+// Requirement: R116
+func TestResumedSAKIsReportedInTheSlotWhereItWas(t *testing.T) {
+	w, m, p := following(t, secy.GCMAES128, func(c *mka.Config) { c.InServiceOld = true })
+	w.Run(2 * mka.LifeTime)
+	before := p.Heard(m.SCI()).SAKUse
+	w.resumed(m, true, func(*mka.State) {})
+	p.Hush()
+	w.Run(10 * time.Millisecond)
+	if u := p.Heard(m.SCI()).SAKUse; u.Old.KI != p.Key.KI || u.Old.KI != before.Old.KI || u.Latest.KI != before.Latest.KI {
+		t.Errorf("it was %+v before the restart, and is %+v", before, u)
+	}
+}
+
+// Clause: 802.1X-2020 9.8, 9.14; what the SecY has lost is missed by who is principal now, whoever was
+// Requirement: R116
+func TestParticipantThatWasNotPrincipalMissesItsKey(t *testing.T) {
+	w, m, p := following(t, secy.GCMAESXPN128)
+	w.Run(mka.HelloTime) // the SAK is not distributed any more
+	ki := m.Status().Tx.KI
+	p.Hush()
+	w.resumed(m, false, func(s *mka.State) { s.Participants[0].Principal = false })
+	w.Run(10 * time.Millisecond)
+	said := p.Heard(m.SCI())
+	if u, known := mkatest.UseOf(said, ki); !known || u.Tx || u.Rx || u.LPN != ^uint32(0) {
+		t.Errorf("it says %+v", said.SAKUse)
+	}
 }
 
 // Clause: 802.1X-2020 9.4.3; a peer whose last words are old gets no more time than two lives from then on
@@ -213,6 +304,7 @@ func TestPeersThatCannotBeTogetherAreNotResumed(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w, m, p := following(t, secy.GCMAES128)
 			w.Run(2 * mka.LifeTime)
+			lost := m.Count(mka.EventPeerLost)
 			w.resumed(m, true, func(s *mka.State) {
 				q := s.Participants[0].Peers[0]
 				edit(w.Now, &q, s)
@@ -220,6 +312,9 @@ func TestPeersThatCannotBeTogetherAreNotResumed(t *testing.T) {
 			})
 			if got := m.Status().Participants[0].Peers; len(got) != 1 || got[0].SCI != p.SCI || got[0].MI != p.MI {
 				t.Errorf("its peers are %+v", got)
+			}
+			if n := m.Count(mka.EventPeerLost) - lost; n != 0 {
+				t.Errorf("%d peers lost that it never had", n)
 			}
 		})
 	}

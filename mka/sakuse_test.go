@@ -379,12 +379,15 @@ func TestStatusTellsTheReceiveSAsOfTheKeyInService(t *testing.T) {
 // Clause: 802.1X-2020 9.8, 12.4: a SAK that is received is told once, and its SAs begin at PN 1
 // Requirement: R76
 func TestReceivedSAKIsToldOnceAndItsSAsBeginAtPN1(t *testing.T) {
-	_, m, _ := following(t, secy.GCMAES128)
+	w, m, _ := following(t, secy.GCMAES128)
 	if n := m.Count(mka.EventSAKReceived); n != 1 {
 		t.Errorf("told %d times", n)
 	}
 	if tx := m.Status().Tx; tx.NextPN != 1 {
 		t.Errorf("before a frame was sent, the key in use is %+v", tx)
+	}
+	if at := m.Kept().Keys[0].BornAt; at == 0 || at > w.Now {
+		t.Errorf("it is told to be of %d, now is %d", at, w.Now)
 	}
 	for _, op := range m.SecY.Ops {
 		if creates := op.Kind == secy.OpCreateReceiveSA || op.Kind == secy.OpCreateTransmitSA; creates && op.PN != 1 {
