@@ -20,7 +20,7 @@ FOR = 1m        # for each target, in make fuzz
 SEED = 1        # of the choice of mutants, in make mutate
 N = 200         # mutants, in make mutate
 ONLY =          # in make conformance: requirements, as in R45,R46, or "changed"; without it all
-NFPM = go run github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.44.2
+NFPM = go run github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.44.2 package -f packaging/nfpm.yaml
 VERSION = 0.1.0~dev# of the packages
 GOBUILD = CGO_ENABLED=0 go build -trimpath
 
@@ -30,7 +30,7 @@ build:
 
 # Packages for amd64 and arm64, in dist/: make deb VERSION=1.2.3
 deb rpm: dist
-	for arch in amd64 arm64; do ARCH=$$arch VERSION=$(VERSION) $(NFPM) package -f packaging/nfpm.yaml -p $@ -t dist/ || exit; done
+	for arch in amd64 arm64; do ARCH=$$arch VERSION=$(VERSION) $(NFPM) -p $@ -t dist/ || exit; done
 
 # What packages hold beside files of the repository.
 dist: build
@@ -38,10 +38,14 @@ dist: build
 	for page in packaging/man/*; do gzip -9n <$$page >dist/$$(basename $$page).gz || exit; done
 	for shell in bash zsh fish; do bin/mkactl completion $$shell >dist/mkactl.$$shell || exit; done
 
-# Installation, upgrade, removal and purge of the .deb in a Debian of its own, with its systemd; needs root. What that needs
-# is installed on this machine, and stays: systemd-container and debootstrap. The first has systemd upgraded, where it is older.
-test-packages: deb
+# Installation, upgrade and removal of the .deb and the .rpm in a Debian of its own, with its systemd; needs root. What that
+# needs is installed on this machine, and stays: systemd-container and debootstrap. The first has systemd upgraded, where it is
+# older.
+test-packages: dist
 	.ci/setup packages
+	for kind in deb rpm; do \
+		ARCH=amd64 VERSION=$(VERSION) $(NFPM) -p $$kind -t dist/older.$$kind && \
+		ARCH=amd64 VERSION=$(VERSION)+1 $(NFPM) -p $$kind -t dist/newer.$$kind || exit; done
 	.ci/packages
 
 # Two hosts, one wire, everything shown: see internal/demo.
