@@ -9,8 +9,9 @@ ROTATIONS = 300 # of the SAK under traffic, in make soak
 export REKEYS = 1000# of each kind on each SecY, in make soak
 # Tests of the user-space data path that make soak gives ten minutes each.
 LOADED = LossyReorderingWire|OverloadedSecY
-# Live tests of half a minute and more, and worlds by the hundred under the race detector, which make check leaves to make test.
-LONG = TestGroupIsConnectedAfterTrouble|TestSettingsChangeWithoutALapse|TestReloadCosts|TestReloadOfAMistake|TestEveryCombination|TestChainOf|TestRekeysOf|TestFramesHeld|TestFallbackTakes
+# What make check leaves to make test: live tests of half a minute and more or that take all processors, and worlds by the
+# hundred under the race detector.
+LONG = $(LOADED)|TestGroupIsConnectedAfterTrouble|TestSettingsChangeWithoutALapse|TestReloadCosts|TestReloadOfAMistake|TestEveryCombination|TestChainOf|TestRekeysOf|TestFramesHeld|TestFallbackTakes
 # Tests of whole worlds, which an emulated processor has no time for.
 WORLDS = TenThousand|TestGroup|TestSettingsChange|TestRestart|TestOneSeed|TestThreeThat|Implementation|AnyOneBit|AnyLength
 PURE = ./keyderive ./eapol ./secy ./offload ./mka/... ./internal/config ./internal/control ./internal/explain ./internal/decode \
@@ -113,7 +114,7 @@ bench-interop: build
 
 # Every fuzz target, and what each has reached: make fuzz FOR=10m
 fuzz:
-	.ci/fuzz $(FOR)
+	.ci/fuzz $(FOR) coverage
 
 # Would the tests notice a fault? See internal/mutate.
 mutate:
@@ -134,4 +135,4 @@ soak: build
 	go test -count=1 -timeout 2h -parallel 64 -exec $(CURDIR)/.ci/asroot ./internal/daemon -v -run 'RekeysOfEveryKind' \
 		-each-kind $(REKEYS) -links 12 -link-rate 50
 	go test -count=1 -timeout 1h -exec $(CURDIR)/.ci/asroot ./internal/daemon -v -run 'ChainOfFiveKeys' -chain-rate 1
-	.ci/fuzz 10m
+	.ci/fuzz 10m coverage
