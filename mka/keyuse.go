@@ -54,6 +54,22 @@ func (q *peer) forget() {
 	}
 }
 
+// noteDeafness keeps since when a peer has reported that it does not receive with the key in service. What we send is lost on
+// it, and nothing mends that if the key server wants it so, as one does that has no suite in common with us any more; but we
+// can tell.
+func (p *participant) noteDeafness(now Time, q *peer, m *eapol.MKPDU) {
+	y := p.kay.inService()
+	deaf := m.SAKUse.Present && y != nil && p.kay.principal == p && q.secures()
+	if deaf {
+		u, _ := q.uses(y.ki)
+		deaf = !u.rx
+	}
+	if deaf && !q.deaf {
+		q.deafSince = now
+	}
+	q.deaf = deaf
+}
+
 // wanting reports whether a live peer that secures does not receive with the key yet. One that has lost it does not want
 // it: it would refuse it as used before.
 func (p *participant) wanting(ki eapol.KI) bool {

@@ -268,6 +268,7 @@ func (p *participant) commit(now Time, m *eapol.MKPDU, d *decision, out *Output)
 		p.kay.follow(now, p, out)
 	}
 	p.noteUse(q, m, out)
+	p.noteDeafness(now, q, m)
 	p.noteOthers(q, m)
 	p.noteServed(now, q, m)
 }

@@ -27,6 +27,8 @@ type peer struct {
 	use          [2]keyUse // Latest, Old of its last SAK Use
 	silences     int       // MKPDUs in a row without one
 	patience     int       // how many of them say that it has no key; 0: silenceMax
+	deaf         bool      // its keys, as it reports them, do not receive with the one in service
+	deafSince    Time      // if it is
 
 	announced  suiteSet      // the suites it announced; empty: none were
 	refused    suiteSet      // the suites whose SAKs it has left unreported

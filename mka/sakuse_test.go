@@ -376,6 +376,37 @@ func TestStatusTellsTheReceiveSAsOfTheKeyInService(t *testing.T) {
 	}
 }
 
+// Clause: 802.1X-2020 9.10.1; design: status tells who, by its own report, does not receive with the key in service
+// Requirement: R119
+func TestStatusTellsWhoDoesNotReceive(t *testing.T) {
+	w, m, p := following(t, secy.GCMAES128)
+	w.Run(mka.LifeTime)
+	deaf := func() time.Duration {
+		q, _ := peerOf(m, p.SCI)
+		return q.Deaf
+	}
+	if d := deaf(); d != 0 {
+		t.Fatalf("deaf for %v", d)
+	}
+	p.Hush()
+	without := func(u *eapol.MKPDU) { u.SAKUse.Latest, u.SAKUse.Old = eapol.KeyUse{}, eapol.KeyUse{} }
+	for range 3 {
+		p.Tell(m, without)
+		w.Run(mka.HelloTime)
+	}
+	if d := deaf(); d != 3*mka.HelloTime {
+		t.Errorf("deaf for %v, want %v", d, 3*mka.HelloTime)
+	}
+	p.Tell(m)
+	if d := deaf(); d != 0 {
+		t.Errorf("it receives again, and is deaf for %v", d)
+	}
+	p.Tell(m, func(u *eapol.MKPDU) { u.SAKUse = eapol.SAKUse{} })
+	if d := deaf(); d != 0 {
+		t.Errorf("it says nothing of its keys, and is deaf for %v", d)
+	}
+}
+
 // Clause: 802.1X-2020 9.8, 12.4: a SAK that is received is told once, and its SAs begin at PN 1
 // Requirement: R76
 func TestReceivedSAKIsToldOnceAndItsSAsBeginAtPN1(t *testing.T) {

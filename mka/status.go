@@ -60,6 +60,7 @@ type PeerStatus struct {
 	Announced         []secy.CipherSuite // that it has announced; empty: none were
 	Desired           bool               // it wants MACsec
 	Known             time.Duration      // since it was first heard
+	Deaf              time.Duration      // since it has reported that it does not receive with the key in service; 0: it does
 }
 
 // A KeyStatus is the picture of one SAK.
@@ -132,9 +133,13 @@ func (p *participant) status(now Time) ParticipantStatus {
 }
 
 func (q *peer) status(now Time) PeerStatus {
-	return PeerStatus{SCI: q.sci, MI: q.mi, MN: q.mn, Live: q.live, KeyServerPriority: q.priority, Version: q.version,
+	s := PeerStatus{SCI: q.sci, MI: q.mi, MN: q.mn, Live: q.live, KeyServerPriority: q.priority, Version: q.version,
 		Capability: q.capability, LastSeen: now.Sub(q.heardAt), Known: now.Sub(q.firstAt), Desired: q.desired,
 		SuspendFor: q.suspendFor, Announced: q.announced.list()}
+	if q.live && q.deaf {
+		s.Deaf = now.Sub(q.deafSince)
+	}
+	return s
 }
 
 // Keys appends the names of the keys that the SecY may transmit with to dst: those whose packet numbers the driver

@@ -464,6 +464,30 @@ func lineOf(log string, texts ...string) string {
 	return ""
 }
 
+// Clause: none; design: a link that carries nothing is not said to be well. A key server that has no suite in common with its
+// follower any more gives it no other key.
+func TestPeerThatDoesNotReceiveIsWarnedOf(t *testing.T) {
+	t.Parallel()
+	l := newLink(t, released, "", "cipher_suites = [\"GCM-AES-128\"]")
+	must(t, l.Secure(t.Context()))
+	server, follower := l.West, l.East
+	if !portOf(t, server).KeyServer {
+		server, follower = follower, server
+	}
+	if w := portOf(t, follower).Warnings; len(w) != 0 {
+		t.Errorf("warnings of a good link: %q", w)
+	}
+	edit(t, server, "GCM-AES-128", "GCM-AES-256")
+	mkactl(t, server, "reload")
+	const warning = "that it does not receive with the key in use"
+	waitLong(t, "a warning", 2*patience, func() bool {
+		return slices.ContainsFunc(portOf(t, follower).Warnings, func(w string) bool { return strings.Contains(w, warning) })
+	})
+	if out := strings.Join(strings.Fields(mkactl(t, follower, "explain", mkadlab.Lower)), " "); !strings.Contains(out, warning) {
+		t.Errorf("mkactl explain says\n%s", out)
+	}
+}
+
 // plainStream sends frames from a device in the west to the bare wire in the east.
 func plainStream(t *testing.T, l *mkadlab.Link, from string) netlab.StreamReport {
 	t.Helper()

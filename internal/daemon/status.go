@@ -63,10 +63,12 @@ func (p *port) document() control.Port {
 		doc.SCI = p.sci.String()
 		doc.Counters = counterMap(p.secY.Counters())
 	}
-	if p.kay != nil {
-		p.describe(&doc, p.kay.Status(p.now()))
-	}
 	doc.Warnings = p.keyWarnings()
+	if p.kay != nil {
+		s := p.kay.Status(p.now())
+		p.describe(&doc, s)
+		doc.Warnings = append(doc.Warnings, explain.Deafness(s, p.cfg.LifeTime)...)
+	}
 	return doc
 }
 
