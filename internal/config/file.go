@@ -73,7 +73,7 @@ func (r fileRule) openProblem(path string, err error) Problem {
 	case errors.Is(err, fs.ErrNotExist):
 		p.What, p.Remedy = "does not exist", r.make(path)
 	case errors.Is(err, fs.ErrPermission):
-		p.Remedy = "run as root, or let this user read the file"
+		p.Remedy = "run as root, or chown it to the user that runs this (mkad, of a packaged service)"
 	case errors.Is(err, syscall.ENXIO): // how the kernel refuses to open a socket
 		return kindProblem(path, fs.ModeSocket)
 	}
