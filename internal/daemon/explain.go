@@ -64,7 +64,8 @@ func (p *port) keyEvidence() explain.Keys {
 	wall := p.d.opts.Clock.Now()
 	for i := range p.keys {
 		key := &p.keys[i]
-		if is, known := p.given[key.CKN]; known && !is.Standby {
+		is, known := p.given[key.CKN]
+		if known && !is.Standby || p.kay == nil && phaseAt(key, wall) == valid { // of a port that is not served nothing is given
 			k.Valid = append(k.Valid, key.CKN)
 			continue
 		}

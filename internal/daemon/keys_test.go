@@ -415,3 +415,16 @@ func TestPlacesOfALinkThatLeadsToItself(t *testing.T) {
 		t.Errorf("%d directories", n)
 	}
 }
+
+// Clause: none; design: explain tells the keys that are valid, also of a port that is not served.
+func TestKeysOfAPortThatIsNotServedAreToldAsTheyAre(t *testing.T) {
+	k := newKeyed(t, key(t, 1, -time.Hour, -1), key(t, 2, time.Hour, -1))
+	for _, served := range []bool{true, false} {
+		if k.at(0); !served {
+			k.kay, k.given = nil, nil
+		}
+		if e := k.keyEvidence(); len(e.Valid) != 1 || e.Valid[0] != k.keys[0].CKN || len(e.Idle) != 1 || !e.Next.Equal(k.keys[1].Start) {
+			t.Errorf("served %t: %+v", served, e)
+		}
+	}
+}
