@@ -135,28 +135,34 @@ func (p *port) untilBoundary(wall time.Time) time.Duration {
 	return max(next, 0)
 }
 
-// phases are those of the keys, in their order. While nothing keeps the clock right and no key is valid by it, the last
-// key in use stays, or else all of them: a machine without a battery clock needs its key to reach a time server.
+// phases are those of the keys, in their order, and tells it when they stay although none is valid.
 func (p *port) phases(wall time.Time) []phase {
-	phases := make([]phase, len(p.keys))
-	for i := range p.keys {
-		phases[i] = phaseAt(&p.keys[i], wall)
-	}
-	clinging := len(p.keys) > 0 && !slices.Contains(phases, valid) && !p.d.opts.Clock.Synchronized()
-	if clinging {
-		last := indexOf(p.keys, p.lastUsed)
-		for i := range phases {
-			if last < 0 || i == last {
-				phases[i] = valid
-			}
-		}
-	}
+	phases, clinging := p.phasesOf(p.keys, wall)
 	if clinging && !p.clinging {
 		p.log.Warn(clingingText)
 		p.tell(control.EventKeyClock, "", clingingText)
 	}
 	p.clinging = clinging
 	return phases
+}
+
+// phasesOf are those that keys have or would have. While nothing keeps the clock right and no key is valid by it, the
+// last key in use stays, or else all of them: a machine without a battery clock needs its key to reach a time server.
+func (p *port) phasesOf(keys []config.Key, wall time.Time) (phases []phase, clinging bool) {
+	phases = make([]phase, len(keys))
+	for i := range keys {
+		phases[i] = phaseAt(&keys[i], wall)
+	}
+	clinging = len(keys) > 0 && !slices.Contains(phases, valid) && !p.d.opts.Clock.Synchronized()
+	if clinging {
+		last := indexOf(keys, p.lastUsed)
+		for i := range phases {
+			if last < 0 || i == last {
+				phases[i] = valid
+			}
+		}
+	}
+	return phases, clinging
 }
 
 const clingingText = "no key is valid, but the clock is not synchronised: the last key in use stays in use, or all if none was"

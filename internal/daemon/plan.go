@@ -168,24 +168,31 @@ func (p *port) electsOther(next config.Port) bool {
 	return p.kay != nil && p.kay.ElectsOther(p.settings(next))
 }
 
-// keyChanges says what other keys are to those in use. It cuts when no key stays as it is with which a peer is live.
+// keyChanges says what other keys are to those in use. It cuts when none that stays, and is valid, has a live peer.
 func (p *port) keyChanges(next []config.Key) (changes []string, cut bool) {
 	stays := map[string]bool{}
+	phases, _ := p.phasesOf(next, p.d.opts.Clock.Now())
 	for i := range p.keys {
 		k := &p.keys[i]
 		at := indexOf(next, k.CKN)
 		switch {
 		case at < 0:
 			changes = append(changes, fmt.Sprintf("key %s: removed", k.CKN))
+			continue
 		case !next[at].CAK.Equal(k.CAK):
 			changes = append(changes, fmt.Sprintf("key %s: another CAK", k.CKN))
-		case next[at].Role != k.Role:
+			continue
+		}
+		stays[k.CKN.String()] = phases[at] == valid
+		if next[at].Role != k.Role {
 			changes = append(changes, fmt.Sprintf("key %s: %s -> %s", k.CKN, k.Role, next[at].Role))
-		default:
-			stays[k.CKN.String()] = true
-			if !next[at].Start.Equal(k.Start) || !next[at].End.Equal(k.End) {
-				changes = append(changes, fmt.Sprintf("key %s: other start or end", k.CKN))
+		}
+		if !next[at].Start.Equal(k.Start) || !next[at].End.Equal(k.End) {
+			change := fmt.Sprintf("key %s: other start or end", k.CKN)
+			if phases[at] != valid {
+				change += ", with which it is not valid now"
 			}
+			changes = append(changes, change)
 		}
 	}
 	for i := range next {
