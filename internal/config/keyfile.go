@@ -267,6 +267,8 @@ func (f *keyFile) instant(dst *time.Time, name string, value []byte) {
 		var t time.Time
 		if t.UnmarshalText(offsetDateTime(value)) != nil {
 			f.fail(f.line, name, "is a date or time that does not exist", remedy)
+		} else if t.IsZero() { // which stands for no time here
+			f.fail(f.line, name, "is the first moment of the year 1, which programs write for no time", "leave the line out, or write the time that is meant")
 		}
 		*dst = t.UTC()
 	case "a local date-time":
