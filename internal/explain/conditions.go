@@ -245,8 +245,9 @@ func peerSuspended(e *Evidence) (why, remedy string) {
 	return fmt.Sprintf("%s asks for its MKA to be suspended for %v", q.SCI, q.SuspendFor), wait
 }
 
+// peerSlow does not hold of a peer that is heard, but with another key.
 func peerSlow(e *Evidence) (why, remedy string) {
-	if !e.relapsing() {
+	if !e.relapsing() || e.otherKey() {
 		return "", ""
 	}
 	return fmt.Sprintf("peers come and go: they are heard more rarely than every %v", e.LifeTime),

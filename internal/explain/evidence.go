@@ -144,6 +144,17 @@ func (e *Evidence) lost() (mka.Event, bool) {
 	return e.Seen.events[mka.EventPeerLost].event, true
 }
 
+// otherKey reports whether the last peer, which fell silent, goes on with another key.
+func (e *Evidence) otherKey() bool {
+	lost, silent := e.lost()
+	for _, d := range [...]eapol.Discard{eapol.DiscardUnknownCKN, eapol.DiscardICV} {
+		if theirs, seen := e.rejected(d); silent && seen && theirs.MAC == eapol.MAC(lost.Peer.MAC()) {
+			return true
+		}
+	}
+	return false
+}
+
 // live and potential count peers of all participants.
 func (e *Evidence) live() int      { return e.count(true) }
 func (e *Evidence) potential() int { return e.count(false) }

@@ -254,6 +254,18 @@ var everyCondition = []made{
 		}
 		return l
 	}},
+	{"peer that has come and gone, and now has another CAK", explain.WrongCAK, "02:00:00:00:00:02 has CKN 0001 with another CAK", func() *lab {
+		l := newLab()
+		p := l.AddPeer(2, ckn, cak())
+		for range 3 {
+			p.Talk()
+			l.Run(2 * time.Second)
+			p.Hush()
+			l.Run(7 * time.Second)
+		}
+		l.AddPeer(2, ckn, mkatest.CAK(2, 16)).Talk()
+		return l.after(3 * time.Second)
+	}},
 	{"key server without SAK", explain.NoSAK, "0200000000020001 distributes no SAK", func() *lab {
 		l := newLab()
 		l.server()
