@@ -45,8 +45,11 @@ func identify(path string) (id fileID) {
 
 // lookAtKeys reads the CAK file again if it has changed.
 func (p *port) lookAtKeys() {
-	if identify(p.cfg.Keys) != p.keyFile {
+	switch is := identify(p.cfg.Keys); {
+	case is != p.keyFile:
 		p.reloadKeys()
+	case is == fileID{}: // there is none, but perhaps more of the way there than before
+		p.d.keyWatch.follow(p.cfg.Keys)
 	}
 }
 

@@ -405,6 +405,36 @@ func TestEveryWayToReplaceACAKFileIsNoticed(t *testing.T) {
 	}
 }
 
+// Clause: none; a CAK file whose directories are removed is found again as they come back, one after the other.
+func TestDirectoriesOfACAKFileComeBack(t *testing.T) {
+	k := newKeyed(t)
+	dir := t.TempDir()
+	k.cfg.Keys = filepath.Join(dir, "etc", "keys", "eth1.toml")
+	k.port.d.keyWatch = newKeyWatch(slog.New(slog.DiscardHandler))
+	changed := make(chan struct{}, 1)
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() { k.port.d.keyWatch.run(ctx, func() { changed <- struct{}{} }); close(ended) }()
+	defer func() { cancel(); <-ended }()
+	k.reloadKeys()
+	for _, step := range []func() error{
+		func() error { return os.Mkdir(filepath.Join(dir, "etc"), 0o700) },
+		func() error { return os.Mkdir(filepath.Dir(k.cfg.Keys), 0o700) },
+		func() error {
+			return os.WriteFile(k.cfg.Keys, []byte("[[key]]\nckn = \"01\"\ncak = \"77c1b3d50ee94a6f8a2d1c3e5b7f9a0d\"\n"), 0o600)
+		},
+	} {
+		if err := step(); err != nil {
+			t.Fatal(err)
+		}
+		awaitChange(t, changed, "what came back")
+		k.lookAtKeys()
+	}
+	if len(k.keys) != 1 {
+		t.Errorf("%d keys; the log says:\n%s", len(k.keys), k.log.String())
+	}
+}
+
 // Clause: none; a path that leads in a circle does not hang mkad.
 func TestPlacesOfALinkThatLeadsToItself(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "loop")

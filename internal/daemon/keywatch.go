@@ -2,6 +2,8 @@ package daemon
 
 import (
 	"context"
+	"errors"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -71,7 +73,8 @@ func (w *keyWatch) follow(path string) {
 // maxLinks bounds the symbolic links of one path, as the kernel does.
 const maxLinks = 40
 
-// places are the directories in which a name stands that path, or a symbolic link on its way, goes by.
+// places are the directories in which a name stands that path, or a symbolic link on its way, goes by. Where the way ends
+// before the file, the last is that in which the next name is missing.
 func places(path string) (dirs []string) {
 	path, err := filepath.Abs(path)
 	if err != nil {
@@ -83,6 +86,8 @@ func places(path string) (dirs []string) {
 		rest = rest[1:]
 		target, err := os.Readlink(name)
 		switch {
+		case errors.Is(err, fs.ErrNotExist): // where it may come to be
+			return append(dirs, at)
 		case err != nil: // no link
 			if len(rest) == 0 {
 				dirs = append(dirs, at)
