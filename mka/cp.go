@@ -342,7 +342,7 @@ func (c *cp) deadline() Time {
 func (k *KaY) electedSelf() bool { return k.principal != nil && k.principal.electedSelf() }
 
 func (k *KaY) allReceiving() bool {
-	return k.principal != nil && k.principal.allReceiving(k.cp.latest.ki)
+	return k.principal != nil && k.principal.allReceiving(k.cp.latest)
 }
 
 // servesLatest reports whether we are key server and have made the latest key. One of the key server before, which may be

@@ -29,7 +29,7 @@ func newCPWorld() cpWorld {
 }
 
 func cpKey(kn uint32, an secy.AN) *key {
-	y := &key{an: an, suite: secy.GCMAES128, offset: secy.Offset0, server: cpOwnSCI}
+	y := &key{an: an, suite: secy.GCMAES128, offset: secy.Offset0, server: cpOwnSCI, members: []member{{sci: cpPeerSCI}}}
 	y.ki.KN, y.ki.MI[0] = 0, byte(kn)
 	return y
 }

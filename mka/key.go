@@ -76,6 +76,11 @@ func (y *key) lowestPN(now Time) secy.PN {
 
 func (y *key) has(sci secy.SCI) bool { return y.member(sci) != nil }
 
+// isFor reports whether the key was made for the peer: one that has taken another MI since may have it, too.
+func (y *key) isFor(q *peer) bool {
+	return slices.ContainsFunc(y.members, func(m member) bool { return m.mi == q.mi || m.sci == q.sci })
+}
+
 // member is the holder of the key with the SCI, nil if there is none.
 func (y *key) member(sci secy.SCI) *member {
 	for i := range y.members {

@@ -316,6 +316,27 @@ func TestNextSAKIsTransmittedWithWhenAllLivePeersReceive(t *testing.T) {
 	}
 }
 
+// Clause: 802.1X-2020 9.8, 12.4; who has become live since the SAK was made gets the next, and does not hold this one up
+// Requirement: R74
+func TestNextSAKIsTransmittedWithWhoeverHasComeSince(t *testing.T) {
+	w, m, p := serving(t)
+	q := w.peer(3)
+	w.Run(5 * time.Second)
+	first := m.SecY.Tx
+	p.Hush()
+	m.MustStep(mka.RekeyRequested{})
+	w.Run(time.Second)
+	q.Talk()
+	w.until("the newcomer is live", time.Second, func() bool { return isLive(m, q.SCI) })
+	if m.SecY.Tx != first {
+		t.Fatal("transmits with the next before its peer can receive it")
+	}
+	p.Tell(m)
+	if m.SecY.Tx == first || m.SecY.Tx != p.Key.KI.KeyID() {
+		t.Errorf("transmits with %s, want %s", m.SecY.Tx, p.Key.KI)
+	}
+}
+
 // Clause: 802.1X-2020 9.8, 12.4
 // Requirement: R74
 func TestNextSAKIsTransmittedWithAfterLifeTimeWhateverPeersReport(t *testing.T) {

@@ -82,11 +82,12 @@ func (p *participant) wanting(ki eapol.KI) bool {
 	return false
 }
 
-// allReceiving of CP: every live peer that secures reports to receive with the key.
-func (p *participant) allReceiving(ki eapol.KI) bool {
+// allReceiving of CP: every live peer that secures, and for whom the key was made, reports to receive with it. Who has become
+// live since gets the next, which is not made before this one is taken up.
+func (p *participant) allReceiving(y *key) bool {
 	for i := range p.peers {
 		q := &p.peers[i]
-		if u, _ := q.uses(ki); q.live && q.secures() && !u.rx {
+		if u, _ := q.uses(y.ki); q.live && q.secures() && y.isFor(q) && !u.rx {
 			return false
 		}
 	}

@@ -3,7 +3,6 @@ package mka
 import (
 	"fmt"
 	"io"
-	"slices"
 
 	"mkad/eapol"
 	"mkad/keyderive"
@@ -68,13 +67,12 @@ func (p *participant) holdOff() Time {
 }
 
 // takenUpAt is when a key is taken up at the latest: everybody for whom it was made transmits with it, or does not even
-// report it within SuiteTime, or does not get further within Life Time; a station that has taken another MI since may have
-// it, too. A wpa_supplicant (2.10) that learns in one MKPDU that its key server transmits with a key, and of the next key,
-// dies.
+// report it within SuiteTime, or does not get further within Life Time. A wpa_supplicant (2.10) that learns in one MKPDU
+// that its key server transmits with a key, and of the next key, dies.
 func (p *participant) takenUpAt(y *key) (at Time) {
 	for i := range p.peers {
 		q := &p.peers[i]
-		if !q.live || !q.secures() || !slices.ContainsFunc(y.members, func(m member) bool { return m.mi == q.mi || m.sci == q.sci }) {
+		if !q.live || !q.secures() || !y.isFor(q) {
 			continue
 		}
 		switch u, _ := q.uses(y.ki); {

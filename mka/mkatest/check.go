@@ -13,8 +13,8 @@ import (
 //   - no packet number is used twice with one SAK and one SSCI or SCI;
 //   - one KI names one SAK and one SAK has one KI, and beside an XPN SAK stands always the same Live list;
 //   - no two SCIs have one SSCI of a key, and a receive SA agrees with the transmit SA of its sender;
-//   - where traffic flows already, a key server transmits with a new key when all its live peers can receive it or Life
-//     Time has passed, and a follower when its key server has begun to;
+//   - where traffic flows already, a key server transmits with a new key when all its live peers for whom it is can receive
+//     it or Life Time has passed, and a follower when its key server has begun to;
 //   - nobody says that it receives or transmits with a key with which its SecY does not, for others go by it;
 //   - no Message Number is sent twice under one MI, nobody is listed twice, and nobody lists itself;
 //   - the Message Number that is heard of a live peer only grows;
@@ -43,6 +43,7 @@ type Checker struct {
 	since   map[receiving]mka.Time // by the member's clock
 	dropped map[receiving]mka.Time // when it ended what since tells, by the LAN's clock
 	owners  map[secy.KeyID]*Member // the key server that made it
+	holders map[holder]bool        // for whom it was made, as that has receive SAs for them
 	begun   map[secy.KeyID]bool    // it transmits with it, or has
 	parsed  eapol.MKPDU
 	keys    []secy.KeyID // scratch
@@ -64,6 +65,11 @@ type lpn struct {
 	key secy.KeyID
 }
 
+type holder struct {
+	key secy.KeyID
+	sci secy.SCI
+}
+
 type receiving struct {
 	m   *Member
 	key secy.KeyID
@@ -76,7 +82,8 @@ func Check(l *LAN, tb TB) *Checker {
 		kis: map[Fingerprint]secy.KeyID{}, members: map[secy.KeyID]string{},
 		sscis: map[nonce]secy.SCI{}, mns: map[eapol.MI]eapol.MN{},
 		heard: map[eapol.MI][]eapol.ListedPeer{}, lpns: map[lpn]secy.PN{},
-		since: map[receiving]mka.Time{}, dropped: map[receiving]mka.Time{}, owners: map[secy.KeyID]*Member{}, begun: map[secy.KeyID]bool{}}
+		since: map[receiving]mka.Time{}, dropped: map[receiving]mka.Time{}, owners: map[secy.KeyID]*Member{},
+		holders: map[holder]bool{}, begun: map[secy.KeyID]bool{}}
 	tap, order := l.Tap, l.Order
 	l.Data, l.Done = c.data, c.done
 	l.Tap = func(from Station, frame []byte) {
@@ -128,12 +135,14 @@ func (c *Checker) created(m *Member, op secy.Op) {
 		c.errorf("%s installs as %s the SAK that was %s", m.Name, op.Key, was)
 	}
 	c.saks[op.Key], c.kis[f] = f, op.Key
-	sci := op.SCI
+	sci, own := op.SCI, m.is(eapol.MI(op.Key[:len(eapol.MI{})]))
 	if op.Kind == secy.OpCreateTransmitSA {
 		sci = m.cfg.SCI
-		if m.is(eapol.MI(op.Key[:len(eapol.MI{})])) {
+		if own {
 			c.owners[op.Key] = m
 		}
+	} else if own {
+		c.holders[holder{op.Key, sci}] = true
 	}
 	if op.SSCI == 0 {
 		return
@@ -152,7 +161,8 @@ func (c *Checker) exchanged(m *Member, key secy.KeyID) {
 	case owner == m:
 		c.begun[key] = true
 		for _, q := range c.livePeers(m) {
-			if a, ok := q.SecY.Find(m.cfg.SCI, key); early && (!ok || !a.On) && !c.justDropped(q, key) {
+			a, ok := q.SecY.Find(m.cfg.SCI, key)
+			if early && c.holders[holder{key, q.cfg.SCI}] && (!ok || !a.On) && !c.justDropped(q, key) {
 				c.errorf("%s transmits with %s, which %s cannot receive", m.Name, key, q.Name)
 			}
 		}

@@ -98,11 +98,13 @@ func TestCheckerSeesWhatMayNotBe(t *testing.T) {
 			s.check.Connected(s.a, s.b)
 		}, "Controlled Port false"},
 		"a key server that transmits too early": {func(s *scene) {
+			s.Order(s.a, secy.Op{Kind: secy.OpCreateReceiveSA, Key: s.nextKey(), SCI: s.b.SCI(), SAK: sak(9)})
 			s.Order(s.a, secy.Op{Kind: secy.OpCreateTransmitSA, Key: s.nextKey(), SAK: sak(9)})
 			s.Order(s.a, secy.Op{Kind: secy.OpEnableReceive, Key: s.nextKey()})
 			s.Order(s.a, secy.Op{Kind: secy.OpEnableTransmit, Key: s.nextKey()})
 		}, "which b cannot receive"},
 		"a key server that transmits with a key dropped long ago": {func(s *scene) {
+			s.Order(s.a, secy.Op{Kind: secy.OpCreateReceiveSA, Key: s.nextKey(), SCI: s.b.SCI(), SAK: sak(9)})
 			s.Order(s.a, secy.Op{Kind: secy.OpCreateTransmitSA, Key: s.nextKey(), SAK: sak(9)})
 			s.Order(s.b, secy.Op{Kind: secy.OpDeleteSAs, Key: s.nextKey()})
 			s.Run(2 * mka.LifeTime)
