@@ -182,6 +182,28 @@ func TestFollowerTakesAnotherMIOnlyFromAKeyServerThatHasNotNoticed(t *testing.T)
 	}
 }
 
+// Clause: 802.1X-2020 9.4.2, 9.10.1; a key server that lost us gives us another SAK when it has noticed. That it names the one
+// before as its old one says nothing against it.
+// Requirement: R77, R88
+func TestFollowerKeepsItsMIBesideAKeyServerThatStillNamesTheSAKBefore(t *testing.T) {
+	w, m, p := following(t, secy.GCMAES128)
+	w.Run(5 * time.Second)
+	mi, before := m.MI(), p.Use.Latest
+	p.Hush()
+	w.Run(2 * mka.LifeTime)
+	p.Talk()
+	p.Generate(secy.GCMAES128, secy.Offset0)
+	w.until("the next SAK is in use", 2*mka.HelloTime, func() bool { return m.SecY.Tx == p.Key.KI.KeyID() })
+	p.Tell(m, func(u *eapol.MKPDU) {
+		u.DistributedSAK = eapol.DistributedSAK{}
+		u.SAKUse.Latest = eapol.KeyUse{KI: p.Key.KI, AN: p.Key.AN, Tx: true, Rx: true, LPN: 1}
+		u.SAKUse.Old = before
+	})
+	if m.MI() != mi {
+		t.Error("has become a new member")
+	}
+}
+
 // Clause: 802.1X-2020 9.8, 11.11.3
 // Requirement: R78
 func TestDistributedSAKThatCannotBeUsedIsDiscardedAndLeavesTheKeyInService(t *testing.T) {

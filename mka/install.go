@@ -54,6 +54,9 @@ func (k *KaY) adopt(p *participant, y *key) {
 	k.forget(k.cp.next)
 	k.cp.next, y.owner = y, p
 	p.missing = missing{}
+	if y.server == p.gone { // it has noticed
+		p.gone = 0
+	}
 	k.rekeys++
 	k.used.add(y.ki)
 	k.used.addSAK(y.name)
