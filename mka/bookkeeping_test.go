@@ -116,6 +116,29 @@ func TestCPWakesForTheTimerThatItsStateLooksAt(t *testing.T) {
 	}
 }
 
+// Clause: 802.1X-2020 12.4; a key that is transmitted with needs no other, but what else was refused is tried again
+// Requirement: R94
+func TestTransmittingEndsTheWaitForAnotherKeyOnly(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		when func(*cp)
+		want Time
+	}{
+		{"a key was refused", func(*cp) {}, never},
+		{"the settings were refused", func(c *cp) { c.misconfigured = true }, 5},
+		{"the Controlled Port was refused", func(c *cp) { c.unsureOfPort = true }, 5},
+	} {
+		w := newCPWorld().in(cpTransmit)
+		w.cp.usingTransmitSA, w.cp.orx, w.cp.retryAt = true, true, 5
+		c.when(&w.cp)
+		var out Output
+		w.runCP(1, &out)
+		if w.cp.state != cpTransmitting || w.cp.retryAt != c.want {
+			t.Errorf("%s: %s, tries again at %d, want %d", c.name, w.cp.state, w.cp.retryAt, c.want)
+		}
+	}
+}
+
 // Clause: 802.1X-2020 Figure 12-2, CHANGE
 // Requirement: R91
 func TestCHANGEForgetsHowTheKeysWereUsed(t *testing.T) {

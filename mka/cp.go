@@ -254,7 +254,9 @@ func (k *KaY) enterCP(now Time, out *Output) {
 			c.retireAt = now.Add(SAKRetireTime) // retireDelay
 		}
 		c.otx, c.usingTransmitSA = false, false
-		c.retries, c.retryAt = 0, never
+		if c.retries = 0; !c.misconfigured && !c.unsureOfPort { // else there is something to try again yet
+			c.retryAt = never
+		}
 		k.tellPeers()
 		out.event(Event{Kind: EventSAKTransmitting, KI: c.latest.ki, AN: c.latest.an, Suite: c.latest.suite})
 	case cpAbandon:

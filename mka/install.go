@@ -239,7 +239,7 @@ func (k *KaY) retry(now Time, out *Output) {
 		return
 	}
 	k.cp.retryAt = never
-	if k.cp.misconfigured && (!k.cp.protect || k.inService() != nil) { // else SECURED or RECEIVE does it
+	if k.cp.misconfigured && (!k.cp.protect || k.cp.portValid) { // else SECURED does it
 		k.configure(out)
 	}
 	k.tellControlledPort(out)

@@ -67,7 +67,7 @@ func (k *KaY) changeSettings(s Settings, out *Output) error {
 		p.newInfo = true
 		p.elect(out)
 	}
-	if k.inService() != nil && s.secY(&before) { // else it is configured when it is put to service
+	if k.cp.portValid && s.secY(&before) { // else SECURED does it
 		k.configure(out)
 	}
 	return nil

@@ -1,6 +1,7 @@
 package mka_test
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -111,6 +112,29 @@ func TestSecYOfAnUnsecuredPortIsConfiguredLater(t *testing.T) {
 			if !p.Follow(m) {
 				t.Fatal("not secured")
 			}
+			if got := m.SecY.Settings.ReplayWindow; got != 64 {
+				t.Errorf("replay window is %d, want 64", got)
+			}
+		})
+	}
+}
+
+// Clause: 802.1AE-2018 10.7.8; 802.1X-2020 Figure 12-2: nor are settings lost that change while the first SAK goes in
+// Requirement: R118
+func TestSettingsThatChangeBesideTheFirstSAKReachTheSecY(t *testing.T) {
+	for _, refused := range []bool{false, true} {
+		t.Run(fmt.Sprint("refused ", refused), func(t *testing.T) {
+			w := newWorld(t)
+			m, p := w.kay(2), w.peer(1)
+			m.ReportDelay = 3 * mka.InstallRetryTime / 4
+			p.Talk()
+			w.until("its SAs are being made", mka.HelloTime, func() bool { return m.Status().CP == "RECEIVE" })
+			if refused {
+				m.SecY.Fail = failing(secy.OpConfigure, 1)
+			}
+			changed(t, m, func(s *mka.Settings) { s.ReplayWindow = 64 })
+			w.until("it is secured", mka.LifeTime, m.KaY.Secured)
+			w.Run(mka.InstallRetryMax)
 			if got := m.SecY.Settings.ReplayWindow; got != 64 {
 				t.Errorf("replay window is %d, want 64", got)
 			}
