@@ -83,6 +83,7 @@ func (p *participant) newMI(now Time, why string, out *Output) {
 	p.ages = [len(p.ages)]age{}
 	p.ramped, p.helloAt = 0, now
 	p.offer, p.gone = nil, 0
+	p.missing = missing{}
 	for i := range p.peers {
 		p.peers[i].listed = 0 // they have not listed this one
 	}

@@ -47,10 +47,11 @@ func (p *participant) giveUpMissing(now Time, out *Output) {
 	if p.missing.until == 0 || now < p.missing.until {
 		return
 	}
-	p.missing = missing{}
-	if !p.electedSelf() {
-		p.newMI(now, "no SAK since the restart", out)
+	if p.electedSelf() {
+		p.missing = missing{}
+		return
 	}
+	p.newMI(now, "no SAK since the restart", out)
 }
 
 // Claims are the SAs that the SecY is to be asked for before Resumed: those of the State's keys, if they are to stay in

@@ -363,6 +363,38 @@ func TestFollowerWithoutItsKeyAsksAndThenBecomesANewMember(t *testing.T) {
 	}
 }
 
+// Clause: 802.1X-2020 9.4.2; who has become a new member meanwhile, for whatever reason, has nothing left to ask for.
+// Requirement: R48, R116
+func TestFollowerWithoutItsKeyBecomesANewMemberOnce(t *testing.T) {
+	w, m, p := following(t, secy.GCMAESXPN128)
+	w.Run(mka.HelloTime)
+	m.Kill()
+	p.Hush()
+	if err := m.Resume(false, theKey()); err != nil {
+		t.Fatal(err)
+	}
+	w.Run(mka.HelloTime)
+	mark := m.Mark()
+	m.MustStep(mka.LinkChanged{})
+	m.MustStep(mka.LinkChanged{Up: true})
+	p.Rejoin()
+	p.Talk()
+	w.Run(time.Second)
+	if u := p.Heard(m.SCI()).SAKUse; !u.Latest.KI.IsZero() || !u.Old.KI.IsZero() {
+		t.Errorf("it says %+v of keys that it had before", u)
+	}
+	w.Run(mka.LifeTime)
+	var made int
+	for _, e := range m.Since(mark).Events {
+		if e.Kind == mka.EventNewMI {
+			made++
+		}
+	}
+	if made != 1 {
+		t.Errorf("it has taken %d MIs since the link was lost, want 1", made)
+	}
+}
+
 // Clause: 802.1X-2020 9.4.2; Message Numbers and Key Numbers go on beyond all that may have been used.
 // Requirement: R37, R116
 func TestResumedNumbersAreBeyondTheReserve(t *testing.T) {
