@@ -334,6 +334,31 @@ func TestDistributedSAKOfLength0AfterASAKEndsProtection(t *testing.T) {
 	}
 }
 
+// Clause: 802.1X-2020 9.6.1, 12.4; what a key server has decided ends with it
+// Requirement: R81
+func TestDecisionOfAKeyServerThatIsLostDoesNotStand(t *testing.T) {
+	for name, lose := range map[string]func(w *world, m *mkatest.Member, p *mkatest.Peer){
+		"it is silent": func(w *world, _ *mkatest.Member, p *mkatest.Peer) { p.Hush(); w.Run(2 * mka.LifeTime) },
+		"the link":     func(_ *world, m *mkatest.Member, _ *mkatest.Peer) { m.MustStep(mka.LinkChanged{}) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			m, p := w.kay(2, shouldSecure), w.peer(1)
+			p.Priority = 0
+			p.Offer = eapol.DistributedSAK{Present: true, Empty: true}
+			p.Talk()
+			w.Run(time.Second)
+			if s := m.Status(); s.CP != "AUTHENTICATED" || !s.Participants[0].Plain {
+				t.Fatalf("CP %s, plain %t", s.CP, s.Participants[0].Plain)
+			}
+			lose(w, m, p)
+			if s := m.Status(); s.CP == "AUTHENTICATED" || s.Participants[0].Plain {
+				t.Errorf("CP %s, plain %t", s.CP, s.Participants[0].Plain)
+			}
+		})
+	}
+}
+
 // Clause: 802.1X-2020 9.10.1, 12.4
 // Requirement: R82
 func TestKeyInServiceCountsInEitherSlotOfAPeersReport(t *testing.T) {

@@ -179,7 +179,7 @@ func (p *participant) elect(out *Output) {
 		return
 	}
 	p.newInfo = true
-	p.offer = nil
+	p.offer, p.plain = nil, false // what the last has decided ends with it
 	p.sakWanted, p.unserved = "", false
 	out.event(Event{Kind: EventKeyServer, CKN: p.ckn, Peer: server.sci})
 	p.wantSAK("became key server") // if that is us
