@@ -126,7 +126,7 @@ func (k *KaY) Step(now Time, in Input, out *Output) error {
 	case ParticipantChanged:
 		err = k.changeParticipant(in)
 	case MTUChanged:
-		k.changeMTU(in.MTU, out)
+		k.changeMTU(now, in.MTU, out)
 	case RekeyRequested:
 		err = k.rekey()
 	case SettingsChanged:
@@ -194,7 +194,7 @@ func (k *KaY) link(now Time, up bool, out *Output) {
 }
 
 // changeMTU gives up peers that no longer fit into an MKPDU: potential ones first, then those that came last.
-func (k *KaY) changeMTU(mtu int, out *Output) {
+func (k *KaY) changeMTU(now Time, mtu int, out *Output) {
 	k.maxPeers = peersFor(mtu)
 	for _, p := range k.participants {
 		for len(p.peers) > k.maxPeers {
@@ -202,7 +202,9 @@ func (k *KaY) changeMTU(mtu int, out *Output) {
 			if i < 0 {
 				i = len(p.peers) - 1
 			}
-			p.removePeer(i, "does not fit into an MKPDU of the new MTU", out)
+			const why = "does not fit into an MKPDU of the new MTU"
+			p.loses(now, &p.peers[i], "the key server "+why, out)
+			p.removePeer(i, why, out)
 		}
 	}
 }

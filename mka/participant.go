@@ -327,9 +327,7 @@ func (p *participant) promote(now Time, mi eapol.MI, out *Output) *peer {
 			if o.live {
 				p.bury(o)
 				out.event(Event{Kind: EventPeerLost, CKN: p.ckn, Peer: sci, MI: o.mi, Reason: "restarted"})
-				if p.suspension.on && sci == p.server.sci {
-					p.unsuspend(now, "the key server has restarted", out)
-				}
+				p.loses(now, o, "the key server has restarted", out)
 			}
 			p.peers = append(p.peers[:i], p.peers[i+1:]...)
 			i--

@@ -70,6 +70,13 @@ func (p *participant) unsuspend(now Time, why string, out *Output) {
 	p.elect(out)
 }
 
+// loses ends the suspension if the peer, which is about to go, is the key server that has announced it.
+func (p *participant) loses(now Time, q *peer, why string, out *Output) {
+	if p.suspension.on && q.live && q.sci == p.server.sci {
+		p.unsuspend(now, why, out)
+	}
+}
+
 // lifeEnd is when a peer that was last heard at now is lost, if nobody hears from it again.
 func (p *participant) lifeEnd(now Time) Time {
 	if s := &p.suspension; s.on {

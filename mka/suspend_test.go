@@ -235,7 +235,7 @@ func TestElectionsWaitForTheEndOfTheSuspension(t *testing.T) {
 
 // Clause: 802.1X-2020 9.18, 9.5: a suspension ends with its key server, whoever else is live
 // Requirement: R115
-func TestLossOfTheKeyServerEndsTheWaitOfElections(t *testing.T) {
+func TestLossOfTheKeyServerEndsTheSuspension(t *testing.T) {
 	w := newWorld(t)
 	m, q, p := w.kay(2), w.peer(3), w.peer(1)
 	q.Talk()
@@ -248,6 +248,13 @@ func TestLossOfTheKeyServerEndsTheWaitOfElections(t *testing.T) {
 	m.MustStep(mka.MTUChanged{MTU: 272}) // room for one, and the key server came last
 	if isLive(m, p.SCI) || !isLive(m, q.SCI) || serverOf(m) == p.SCI {
 		t.Errorf("the key server is live: %t, and elected: %t; the other is live: %t", isLive(m, p.SCI), serverOf(m) == p.SCI, isLive(m, q.SCI))
+	}
+	q.Hush()
+	if d := suspended(m); d != 0 {
+		t.Errorf("suspended for %v", d)
+	}
+	if w.Run(mka.LifeTime); isLive(m, q.SCI) {
+		t.Error("a silent peer is live after Life Time")
 	}
 }
 
