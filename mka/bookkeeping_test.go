@@ -637,8 +637,8 @@ func TestUsedSAKsAreRememberedBoundedly(t *testing.T) {
 		}
 	}
 	u.add(ki(maxUsedKeys, 1))
-	if u.has(ki(0, 5)) || !u.has(ki(1, 5)) || !u.has(ki(maxUsedKeys, 1)) {
-		t.Error("another than the oldest gave way")
+	if u.has(ki(1, 5)) || !u.has(ki(0, 5)) || !u.has(ki(2, 5)) || !u.has(ki(maxUsedKeys, 1)) {
+		t.Error("another than the longest unused gave way")
 	}
 	for n := range maxUsedKeys + 1 {
 		u.addSAK(keyderive.Fingerprint{1, byte(n)})

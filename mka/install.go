@@ -8,45 +8,43 @@ import (
 	"mkad/secy"
 )
 
-// maxUsedKeys bounds the memory of SAKs that were used before: one entry for each key server's MI, and one for each SAK;
-// the newest are kept.
+// maxUsedKeys bounds the memory of SAKs that were used before: one entry for each key server's MI, and one for each SAK.
 const maxUsedKeys = 64
 
 // usedKeys remembers which SAKs were used on the port, so that none is installed twice: its packet numbers would start
 // again. Key Numbers only grow under one MI, so the greatest is enough. A key server whose randomness fails, or that
-// lies, may give an old SAK a new KI: so the SAKs themselves are remembered too, by what names them.
+// lies, may give an old SAK a new KI: so the SAKs themselves are remembered too, by what names them. Both stand in the
+// order in which they were last used: the first, or a place that is empty, gives way.
 type usedKeys struct {
-	last    [maxUsedKeys]eapol.KI
-	next    int
-	saks    [maxUsedKeys]keyderive.Fingerprint
-	nextSAK int
+	last [maxUsedKeys]eapol.KI
+	saks [maxUsedKeys]keyderive.Fingerprint
 }
 
 func (u *usedKeys) hasSAK(f keyderive.Fingerprint) bool { return slices.Contains(u.saks[:], f) }
 
 func (u *usedKeys) addSAK(f keyderive.Fingerprint) {
-	u.saks[u.nextSAK] = f
-	u.nextSAK = (u.nextSAK + 1) % maxUsedKeys
+	copy(u.saks[:], u.saks[1:])
+	u.saks[maxUsedKeys-1] = f
 }
 
 func (u *usedKeys) has(ki eapol.KI) bool {
-	for i := range u.last {
-		if u.last[i].MI == ki.MI && u.last[i].KN >= ki.KN {
-			return true
-		}
-	}
-	return false
+	i := u.find(ki.MI)
+	return i >= 0 && u.last[i].KN >= ki.KN
 }
 
 func (u *usedKeys) add(ki eapol.KI) {
-	for i := range u.last {
-		if u.last[i].MI == ki.MI {
-			u.last[i].KN = max(u.last[i].KN, ki.KN)
-			return
-		}
+	i := u.find(ki.MI)
+	if i >= 0 {
+		ki.KN = max(ki.KN, u.last[i].KN)
 	}
-	u.last[u.next] = ki
-	u.next = (u.next + 1) % maxUsedKeys
+	i = max(i, 0)
+	copy(u.last[i:], u.last[i+1:])
+	u.last[maxUsedKeys-1] = ki
+}
+
+// find is where the MI's entry is, -1 if there is none.
+func (u *usedKeys) find(mi eapol.MI) int {
+	return slices.IndexFunc(u.last[:], func(ki eapol.KI) bool { return ki.MI == mi })
 }
 
 // adopt makes the key of the participant the one that CP is to move to (newSAK of 12.4).

@@ -145,15 +145,15 @@ func (y *key) state(old, tx, rx bool) KeyState {
 	return s
 }
 
-// list is what is remembered, the oldest first.
+// list is what is remembered, the longest unused first.
 func (u *usedKeys) list() (kis []eapol.KI, saks []keyderive.Fingerprint) {
-	for i := range u.last {
-		if ki := u.last[(u.next+i)%maxUsedKeys]; !ki.IsZero() {
+	for _, ki := range u.last {
+		if !ki.IsZero() {
 			kis = append(kis, ki)
 		}
 	}
-	for i := range u.saks {
-		if f := u.saks[(u.nextSAK+i)%maxUsedKeys]; f != (keyderive.Fingerprint{}) {
+	for _, f := range u.saks {
+		if f != (keyderive.Fingerprint{}) {
 			saks = append(saks, f)
 		}
 	}
