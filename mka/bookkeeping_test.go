@@ -86,17 +86,27 @@ func TestSAKOfAnotherKeyServerThanTheLastChangesTheServer(t *testing.T) {
 // Clause: 802.1X-2020 12.4: what the SAK of a CA that is not principal any more would have changed is not changed
 // Requirement: R100
 func TestSAKOfTheFormerPrincipalThatCPHasNotBegunWithIsForgotten(t *testing.T) {
-	w := newCPWorld()
-	former := w.principal
-	w.adopt(former, cpKey(1, 0))
-	w.cp.chgdServer = true
-	former.server = candidate{}
-	better := &participant{kay: w.KaY, server: candidate{sci: cpPeerSCI}}
-	w.participants = append(w.participants, better)
-	var out Output
-	w.choosePrincipal(1, &out)
-	if w.principal != better || w.cp.next != nil || w.cp.chgdServer {
-		t.Errorf("next %v, chgdServer %t", w.cp.next, w.cp.chgdServer)
+	for _, inService := range []bool{true, false} {
+		w := newCPWorld()
+		former := w.principal
+		if inService {
+			w.in(cpTransmitting)
+			w.cp.latest.server, w.cp.server = cpPeerSCI, cpPeerSCI
+		}
+		w.adopt(former, cpKey(3, 2))
+		former.server = candidate{}
+		better := &participant{kay: w.KaY, server: candidate{sci: cpPeerSCI}}
+		w.participants = append(w.participants, better)
+		var out Output
+		w.choosePrincipal(1, &out)
+		if w.principal != better || w.cp.next != nil || w.cp.chgdServer {
+			t.Errorf("next %v, chgdServer %t", w.cp.next, w.cp.chgdServer)
+		}
+		next := cpKey(4, 3)
+		next.server = cpPeerSCI
+		if w.adopt(better, next); w.cp.chgdServer && inService {
+			t.Error("the next SAK of who distributed the one in service changes the server")
+		}
 	}
 }
 

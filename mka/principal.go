@@ -153,6 +153,9 @@ func (k *KaY) setPrincipal(p *participant, why string, out *Output) {
 	if y := k.cp.next; y != nil && y.owner != p { // CP has not begun with it; its CA no longer drives the port
 		k.forget(y)
 		k.cp.next, k.cp.chgdServer = nil, false
+		if y := k.newest(); y != nil {
+			k.cp.server = y.server // the next SAK of who distributed this one is no change
+		}
 	}
 	e := Event{Kind: EventPrincipal, Reason: why}
 	if p != nil {
