@@ -117,15 +117,20 @@ func (p *participant) refuses(now Time, from *ParticipantState) string {
 
 // survivors are the peers that were live when the last MKPDU was sent. What they have said since is not known, so each
 // gets the time of a hello to be heard; not more than another Life Time though, or a process that ends again and again
-// would keep a peer alive that is long gone.
+// would keep a peer alive that is long gone. Nobody is expected to speak while MKA is suspended.
 func (p *participant) survivors(now Time, from *ParticipantState) (peers []peer) {
 	k := p.kay
+	var suspendedUntil Time
+	if from.suspended() {
+		suspendedUntil = from.Suspended.Until.Add(k.lifeTime())
+	}
 	for i := range from.Peers {
 		f := &from.Peers[i]
-		expiresAt := max(f.ExpiresAt, min(now.Add(k.answerTime()), f.HeardAt.Add(2*k.lifeTime())))
+		twoLives := f.HeardAt.Add(2 * k.lifeTime())
+		expiresAt := max(f.ExpiresAt, min(now.Add(k.answerTime()), twoLives))
 		known := slices.ContainsFunc(peers, func(q peer) bool { return q.mi == f.MI || q.sci == f.SCI })
 		own := f.MI == from.MI || f.SCI == k.cfg.SCI
-		was := f.Live && f.ExpiresAt > from.SentAt && f.HeardAt <= now && f.ExpiresAt <= f.HeardAt.Add(2*k.lifeTime())
+		was := f.Live && f.ExpiresAt > from.SentAt && f.HeardAt <= now && f.ExpiresAt <= max(twoLives, suspendedUntil)
 		if known || own || !was || f.SCI == 0 || expiresAt <= now || len(peers) == k.maxPeers {
 			continue
 		}
@@ -134,6 +139,12 @@ func (p *participant) survivors(now Time, from *ParticipantState) (peers []peer)
 			announced: suiteSetOf(f.Announced), refused: suiteSetOf(f.Refused), hearsAll: f.HearsAll})
 	}
 	return peers
+}
+
+// suspended reports whether MKA was suspended when the last MKPDU was sent, by a live peer, and no longer than it may be.
+func (s *ParticipantState) suspended() bool {
+	u := &s.Suspended
+	return u.By != 0 && u.From <= s.SentAt && u.Until > s.SentAt && u.Until <= u.From.Add(SuspensionLimit)
 }
 
 // takes reports whether keys can stay in service under this configuration: one latest and one old at most.
@@ -162,7 +173,7 @@ func (k *KaY) resume(now Time, in *Resumed, out *Output) error {
 	}
 	k.linkUp = true
 	for _, r := range found {
-		r.p.resume(now, r.from, r.peers)
+		r.p.resume(now, r.from, r.peers, out)
 	}
 	k.lastAN = s.LastAN
 	for _, ki := range s.Used {
@@ -190,7 +201,7 @@ func (k *KaY) resume(now Time, in *Resumed, out *Output) error {
 }
 
 // resume takes the MI of an earlier process, beyond all its numbers.
-func (p *participant) resume(now Time, from *ParticipantState, peers []peer) {
+func (p *participant) resume(now Time, from *ParticipantState, peers []peer, out *Output) {
 	p.mi, p.mn, p.kn, p.miAt = from.MI, from.MN, from.KN, now
 	p.settledAt = from.SettledAt
 	if p.kay.cfg.Version == 0 {
@@ -201,6 +212,9 @@ func (p *participant) resume(now Time, from *ParticipantState, peers []peer) {
 		p.bury(&peer{mi: o.MI, mn: o.MN})
 	}
 	p.ramped, p.helloAt = len(ramp), now
+	if from.suspended() {
+		p.resumeSuspension(now, &from.Suspended, out)
+	}
 }
 
 // resumeKeys puts CP where the SecY is, and returns the key in service; nil: there is none.

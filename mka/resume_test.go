@@ -423,6 +423,7 @@ func FuzzResume(f *testing.F) {
 	w.Run(10 * time.Second)
 	f.Add(uint16(0), uint16(0), uint64(0), false)
 	f.Add(uint16(3), uint16(7), uint64(1), true)
+	f.Add(uint16(24), uint16(60_000), uint64(1e9), true)
 	f.Fuzz(func(t *testing.T, what, which uint16, value uint64, complete bool) {
 		lan := mkatest.New(1)
 		m := lan.Add("b", mkatest.Config(2))
@@ -441,7 +442,7 @@ func FuzzResume(f *testing.F) {
 		if err == nil && m.MI() != s.Participants[0].MI {
 			t.Error("it does not go on with the MI")
 		}
-		lan.Run(20 * time.Second)
+		lan.Run(20*time.Second + m.Status().Participants[0].Suspended)
 		if now := m.Status(); now.Secured || len(now.Participants[0].Peers) != 0 {
 			t.Errorf("alone for long, it is %+v", now)
 		}
@@ -453,7 +454,7 @@ func spoilState(s *mka.State, what, which uint16, value uint64) {
 	p := &s.Participants[0]
 	q := &p.Peers[int(which)%len(p.Peers)]
 	y := &s.Keys[int(which)%len(s.Keys)]
-	switch what % 24 {
+	switch what % 25 {
 	case 1:
 		q.HeardAt = mka.Time(value)
 	case 2:
@@ -500,6 +501,9 @@ func spoilState(s *mka.State, what, which uint16, value uint64) {
 		s.Used = append(s.Used, eapol.KI{MI: p.MI, KN: eapol.KN(value)})
 	case 23:
 		s.Participants = append(s.Participants, *p)
+	case 24:
+		p.Suspended = mka.SuspensionState{By: q.SCI, From: p.SentAt - mka.Time(value), Until: p.SentAt.Add(time.Duration(which) * time.Millisecond)}
+		q.ExpiresAt = p.Suspended.Until.Add(mka.LifeTime)
 	}
 }
 

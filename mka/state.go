@@ -29,13 +29,20 @@ type ParticipantState struct {
 	Proof     [16]byte // that who resumes has the CAK
 	SentAt    Time     // the last MKPDU
 	Principal bool
-	SettledAt Time // when the Live Peer List last changed
+	SettledAt Time            // when the Live Peer List last changed
+	Suspended SuspensionState `json:",omitzero"` // zero: MKA is not
 	MI        eapol.MI
 	MN        eapol.MN // none above it was or will be sent with this State
 	KN        eapol.KN // likewise
 	Version   uint8    // of MKA
 	Peers     []PeerState
 	Past      []PastPeer
+}
+
+// A SuspensionState is the part of a suspension of MKA (9.18).
+type SuspensionState struct {
+	By          secy.SCI // the key server that has announced it
+	From, Until Time
 }
 
 // A PeerState is the part of one peer.
@@ -111,6 +118,9 @@ func (p *participant) state() ParticipantState {
 	s := ParticipantState{CKN: p.ckn, Proof: p.proof(p.mi), SentAt: p.sentAt, Principal: p.kay.principal == p,
 		SettledAt: p.settledAt, MI: p.mi,
 		MN: ahead(p.mn), KN: ahead(p.kn), Version: p.version}
+	if p.suspension.on {
+		s.Suspended = SuspensionState{By: p.server.sci, From: p.suspension.from, Until: p.suspension.until}
+	}
 	for i := range p.peers {
 		q := &p.peers[i]
 		s.Peers = append(s.Peers, PeerState{MI: q.mi, MN: q.mn, SCI: q.sci, Live: q.live, HeardAt: q.heardAt,

@@ -43,6 +43,7 @@ func (p *participant) noteSuspension(now Time, q *peer, m *eapol.MKPDU, out *Out
 	case now >= s.againAt:
 		*s = suspension{on: true, from: now}
 		p.suspend(now, now.Add(asked))
+		p.newInfo = true // it learns that we have heard it, and our next process that there is a suspension
 		out.event(Event{Kind: EventSuspended, CKN: p.ckn, Peer: q.sci, Reason: "for " + asked.String()})
 	}
 }
@@ -68,6 +69,23 @@ func (p *participant) unsuspend(now Time, why string, out *Output) {
 	}
 	out.event(Event{Kind: EventSuspensionOver, CKN: p.ckn, Peer: server, Reason: why})
 	p.elect(out)
+}
+
+// resumeSuspension goes on with a suspension that an earlier process was told of, and so with the key server that was elected
+// then, as long as that one is live.
+func (p *participant) resumeSuspension(now Time, s *SuspensionState, out *Output) {
+	for i := range p.peers {
+		q := &p.peers[i]
+		if q.sci != s.By || s.Until <= now {
+			continue
+		}
+		p.suspension = suspension{on: true, from: s.From, until: s.Until}
+		p.server = candidate{q.sci, q.priority}
+		out.event(Event{Kind: EventKeyServer, CKN: p.ckn, Peer: q.sci})
+		out.event(Event{Kind: EventSuspended, CKN: p.ckn, Peer: q.sci, Reason: "for " + s.Until.Sub(now).String() + " yet"})
+		return
+	}
+	p.unsuspend(now, "it has ended while we were away", out)
 }
 
 // loses ends the suspension if the peer, which is about to go, is the key server that has announced it.

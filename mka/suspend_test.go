@@ -350,3 +350,99 @@ func TestPriorityThatChangesWaitsForTheEndOfTheSuspension(t *testing.T) {
 		t.Errorf("elected %s afterwards, want %s", serverOf(m), m.SCI())
 	}
 }
+
+// Clause: 802.1X-2020 9.18; design: a restart within a suspension goes on with it, for as long as was announced
+// Requirement: R115, R116
+func TestSuspensionOutlastsARestart(t *testing.T) {
+	for _, seconds := range []uint8{60, 120} {
+		w, m, p := suspendedBy(t, seconds)
+		from := w.Now
+		w.Run(20 * time.Second)
+		mi, key, mark := m.MI(), m.SecY.Tx, len(m.Events)
+		m.Kill()
+		w.Run(time.Second)
+		if err := m.Resume(true, theKey()); err != nil {
+			t.Fatal(err)
+		}
+		if got, want := suspended(m), from.Add(time.Duration(seconds)*time.Second).Sub(w.Now); got > want || got < want-time.Second || serverOf(m) != p.SCI {
+			t.Errorf("suspended by %s for %v yet, want %s, %v", serverOf(m), got, p.SCI, want)
+		}
+		w.Run(suspended(m) + mka.LifeTime - time.Second)
+		if !m.KaY.Secured() || m.SecY.Tx != key || m.MI() != mi || !isLive(m, p.SCI) {
+			t.Errorf("secured %t, with another key %t, another MI %t; the key server is live: %t", m.KaY.Secured(), m.SecY.Tx != key, m.MI() != mi, isLive(m, p.SCI))
+		}
+		for _, e := range m.Events[mark:] {
+			if e.Kind == mka.EventPeerLost || e.Kind == mka.EventUnsecured || e.Kind == mka.EventSAKGenerated {
+				t.Errorf("%s %s", e.Kind, e.Reason)
+			}
+		}
+		if w.Run(time.Second); isLive(m, p.SCI) {
+			t.Error("the key server is live although it has not come back")
+		}
+	}
+}
+
+// Clause: 802.1X-2020 9.18, 9.5; nor does a restart within a suspension bring about another key server
+// Requirement: R115, R116
+func TestRestartWithinASuspensionElectsNobody(t *testing.T) {
+	w, m, p := following(t, secy.GCMAESXPN128)
+	w.Run(mka.LifeTime)
+	p.Priority = 5
+	p.Say(suspends(30))
+	p.Hush()
+	w.until("suspended", time.Second, func() bool { return suspended(m) > 0 })
+	q := w.peer(3)
+	q.Priority = 0
+	q.Talk()
+	w.until("a better one is live", mka.HelloTime, func() bool { return isLive(m, q.SCI) })
+	w.Run(mka.HelloTime)
+	m.Kill()
+	if err := m.Resume(true, theKey()); err != nil {
+		t.Fatal(err)
+	}
+	if w.Run(10 * time.Second); serverOf(m) != p.SCI {
+		t.Errorf("elected %s while MKA is suspended", serverOf(m))
+	}
+	w.Run(20 * time.Second)
+	if serverOf(m) != q.SCI {
+		t.Errorf("elected %s afterwards, want %s", serverOf(m), q.SCI)
+	}
+}
+
+// Clause: 802.1X-2020 9.18; a suspension that cannot have been is none, nor is one that is over
+// Requirement: R115, R116
+func TestSuspensionThatCannotBeIsNotResumed(t *testing.T) {
+	for name, c := range map[string]struct {
+		edit    func(now mka.Time, s *mka.SuspensionState)
+		resumed bool // its peers have lived no longer than they can
+	}{
+		"it is over":                 {func(now mka.Time, s *mka.SuspensionState) { s.Until = now }, true},
+		"longer than the limit":      {func(_ mka.Time, s *mka.SuspensionState) { s.Until = s.From.Add(mka.SuspensionLimit) + 1 }, false},
+		"from the future":            {func(now mka.Time, s *mka.SuspensionState) { s.From = now + 1 }, false},
+		"of nobody":                  {func(_ mka.Time, s *mka.SuspensionState) { s.By = 0 }, false},
+		"of somebody who is no peer": {func(_ mka.Time, s *mka.SuspensionState) { s.By = 7 }, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w, m, p := suspendedBy(t, 60)
+			w.Run(time.Second)
+			if m.Kept().Participants[0].Suspended.By != p.SCI {
+				t.Fatal("the suspension was not kept")
+			}
+			m.Kill()
+			m.Alter(func(s *mka.State) {
+				u := &s.Participants[0]
+				c.edit(w.Now, &u.Suspended)
+				u.Peers[0].ExpiresAt = min(u.Peers[0].ExpiresAt, u.Suspended.Until.Add(mka.LifeTime))
+			})
+			if err := m.Resume(true, theKey()); (err == nil) != c.resumed {
+				t.Errorf("resumed: %v", err)
+			}
+			if d := suspended(m); d != 0 {
+				t.Errorf("suspended for %v", d)
+			}
+			if w.Run(2 * mka.LifeTime); isLive(m, p.SCI) {
+				t.Error("the silent key server is live after Life Time")
+			}
+		})
+	}
+}

@@ -26,7 +26,7 @@ func aState(t testing.TB) mka.State {
 	ki := eapol.KI{MI: eapol.MI{1, 2}, KN: 7}
 	return mka.State{
 		SCI: 1<<63 | 5,
-		Participants: []mka.ParticipantState{{CKN: ckn, Proof: [16]byte{9}, SentAt: 1e18, Principal: true, SettledAt: 3,
+		Participants: []mka.ParticipantState{{CKN: ckn, Proof: [16]byte{9}, SentAt: 1e18, Principal: true, SettledAt: 3, Suspended: mka.SuspensionState{By: 10, From: 1, Until: 2},
 			MI: eapol.MI{3}, MN: 4, KN: 5, Version: 3, Past: []mka.PastPeer{{MI: eapol.MI{6}, MN: 7}},
 			Peers: []mka.PeerState{{MI: eapol.MI{8}, MN: 9, SCI: 10, Live: true, HeardAt: 11, ExpiresAt: 12, Version: 1,
 				Priority: 13, KeyServer: true, Desired: true, Capability: 2, Announced: secy.CipherSuites[:], HearsAll: true,
