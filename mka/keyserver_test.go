@@ -137,6 +137,38 @@ func TestSAKIsDistributedUntilTheLivePeerReportsToReceive(t *testing.T) {
 
 // Clause: 802.1X-2020 9.8
 // Requirement: R66
+func TestSAKIsDistributedUntilTheLastLivePeerReportsToReceive(t *testing.T) {
+	w, m, p := serving(t, suites(secy.GCMAES128))
+	q := w.peer(3)
+	q.Talk()
+	w.until("both have one SAK", mka.HelloTime, func() bool { return !q.Key.KI.IsZero() && q.Key.KI == p.Key.KI })
+	w.Run(2 * mka.LifeTime)
+	q.Takes = only() // it hears of the next, and does not report it
+	m.MustStep(mka.RekeyRequested{})
+	w.until("the first has the next", mka.HelloTime, func() bool { return p.Key.KI != q.Key.KI })
+	sent := len(q.Received)
+	w.Run(mka.HelloTime + time.Millisecond)
+	for _, r := range q.Received[sent:] {
+		if r.Basic.SCI == m.SCI() && !r.DistributedSAK.Present {
+			t.Errorf("not distributed in MN %d, though one has not reported it", r.Basic.MN)
+		}
+	}
+	q.Takes = nil
+	w.until("the last has it", mka.HelloTime, func() bool { return p.Key.KI == q.Key.KI })
+	w.Run(time.Second)
+	if sent = len(q.Received); sent == 0 {
+		t.Fatal("nothing was received")
+	}
+	w.Run(2 * mka.HelloTime)
+	for _, r := range q.Received[sent:] {
+		if r.DistributedSAK.Present {
+			t.Errorf("still distributed in MN %d", r.Basic.MN)
+		}
+	}
+}
+
+// Clause: 802.1X-2020 9.8
+// Requirement: R66
 func TestSAKIsDistributedAgainToALivePeerThatNoLongerReportsIt(t *testing.T) {
 	w, m, p := serving(t)
 	w.Run(mka.HelloTime)

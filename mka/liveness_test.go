@@ -326,6 +326,33 @@ func TestNothingIsMadeOfWhatAPotentialPeerSays(t *testing.T) {
 	}
 }
 
+// Clause: 802.1X-2020 9.4.3; nor beside a live peer: it asks for no SAK, no faster hellos, and no other key server
+// Requirement: R49, R88
+func TestNothingIsMadeOfWhatAPotentialPeerSaysBesideALiveOne(t *testing.T) {
+	w, m, p := serving(t)
+	w.Run(2 * mka.LifeTime)
+	q := w.peer(3)
+	q.Priority = 0
+	mi, before := m.MI(), m.Mark()
+	for range 3 {
+		q.Tell(m, listingNobody, func(u *eapol.MKPDU) {
+			u.SAKUse.Latest = eapol.KeyUse{KI: p.Key.KI, AN: p.Key.AN, LPN: 0xffffffff} // lost
+			u.SAKUse.Old = eapol.KeyUse{KI: eapol.KI{MI: q.MI, KN: 1}, Tx: true, Rx: true, LPN: 1}
+			u.SAKUse.DelayProtect = true
+			u.XPN = eapol.XPN{Present: true, SuspensionTime: 60}
+		})
+		w.Run(mka.HelloTime)
+	}
+	did := m.Since(before)
+	if isLive(m, q.SCI) || m.MI() != mi || len(did.Ops) != 0 || m.KaY.DelayProtected() || suspended(m) != 0 || serverOf(m) != m.SCI() {
+		t.Errorf("live %t, another MI %t, ops %v, delay protection %t, suspended for %v, key server %s", isLive(m, q.SCI),
+			m.MI() != mi, did.Ops, m.KaY.DelayProtected(), suspended(m), serverOf(m))
+	}
+	if did.Has(mka.EventSAKGenerated) || did.Has(mka.EventKeyServer) {
+		t.Errorf("events %v", did.Events)
+	}
+}
+
 // Clause: 802.1X-2020 9.4.3, 9.8
 // Requirement: R49, R61
 func TestDistributedSAKOfAPotentialPeerIsDiscarded(t *testing.T) {

@@ -225,23 +225,34 @@ func raises(r mkatest.Record, sci secy.SCI) (pns []secy.PN) {
 	return pns
 }
 
-// Clause: 802.1X-2020 9.10
-// Requirement: R86
+// Clause: 802.1X-2020 9.10, 11.11.3; once, in whichever slot it is told, and never lowers it
+// Requirement: R86, R87
 func TestDelayProtectionOfAPeerRaisesTheLowestPNOfItsReceiveSA(t *testing.T) {
 	for name, c := range map[string]struct {
 		suite secy.CipherSuite
-		high  uint32
 		want  secy.PN
+		old   bool // the peer names the key as its Old one
 	}{
-		"32 bits": {secy.GCMAES128, 0, 777},
-		"XPN":     {secy.GCMAESXPN128, 5, 5<<32 | 777},
+		"32 bits":                     {secy.GCMAES128, 777, false},
+		"32 bits, in the Old slot":    {secy.GCMAES128, 777, true},
+		"XPN":                         {secy.GCMAESXPN128, 5<<32 | 777, false},
+		"XPN, in the Old slot":        {secy.GCMAESXPN128, 5<<32 | 777, true},
+		"XPN, with a lower half of 0": {secy.GCMAESXPN128, 5 << 32, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, m, p := serving(t, suites(c.suite))
+			p.Use.Latest, p.Use.Old = eapol.KeyUse{KI: p.Key.KI, AN: p.Key.AN, Tx: true, Rx: true, LPN: 1}, eapol.KeyUse{}
 			mark := m.Mark()
-			for range 3 { // it does not send, so its PN stays
+			// It does not send, so its PN stays; and one that comes late or tells less takes nothing back.
+			for _, below := range []secy.PN{0, 0, 1, 0} {
 				p.Tell(m, func(u *eapol.MKPDU) {
-					u.SAKUse.DelayProtect, u.SAKUse.Latest.LPN, u.XPN.LatestHigh = true, 777, c.high
+					pn := c.want - below
+					u.SAKUse.DelayProtect = true
+					u.SAKUse.Latest.LPN, u.XPN.LatestHigh = uint32(pn), uint32(pn>>32)
+					if c.old {
+						u.SAKUse.Old, u.SAKUse.Latest = u.SAKUse.Latest, eapol.KeyUse{}
+						u.XPN.OldHigh, u.XPN.LatestHigh = u.XPN.LatestHigh, 0
+					}
 				})
 			}
 			if got := raises(m.Since(mark), p.SCI); len(got) != 1 || got[0] != c.want {
