@@ -299,6 +299,21 @@ func TestXPNSetCarriesTheUpperHalfOfTheLowestPN(t *testing.T) {
 	}
 }
 
+// Clause: 802.1X-2020 9.10.1; what names a key is its KI: an AN comes again with each fourth
+// Requirement: R82
+func TestSAKUseIsThatOfTheKIWhateverItsAN(t *testing.T) {
+	w, m, p := serving(t)
+	w.Run(mka.LifeTime)
+	before := m.SecY.Tx
+	p.Hush()
+	m.MustStep(mka.RekeyRequested{})
+	w.Run(time.Second)
+	p.Tell(m, func(u *eapol.MKPDU) { u.SAKUse.Latest.AN = (u.SAKUse.Latest.AN + 1) % 4 })
+	if m.SecY.Tx == before || m.SecY.Tx != p.Key.KI.KeyID() {
+		t.Errorf("transmits with %s, want %s", m.SecY.Tx, p.Key.KI)
+	}
+}
+
 // Clause: 802.1X-2020 9.10.1
 // Requirement: R88
 func TestSAKUseOfAnUnknownKeyIsIgnored(t *testing.T) {

@@ -49,6 +49,19 @@ func TestKeyServerThatSuspendsIsKeptAndResumes(t *testing.T) {
 	}
 }
 
+// Clause: 802.1X-2020 9.18; a suspension is for XPN suites, whose packet numbers do not run out meanwhile. Beside another it is
+// honoured as well: whoever announces it is silent, and packet numbers that run out are not used again.
+// Requirement: R115
+func TestSuspensionBesideASuiteOf32BitsIsHonoured(t *testing.T) {
+	w, m, p := following(t, secy.GCMAES128)
+	w.Run(mka.LifeTime)
+	p.Say(suspends(60))
+	p.Hush()
+	if w.Run(59 * time.Second); !m.KaY.Secured() || suspended(m) == 0 || !isLive(m, p.SCI) {
+		t.Errorf("secured %t, suspended for %v, the key server is live: %t", m.KaY.Secured(), suspended(m), isLive(m, p.SCI))
+	}
+}
+
 // Clause: 802.1X-2020 9.18: MKA Suspension Limit, then Life Time
 // Requirement: R115
 func TestSuspendedKeyServerThatStaysSilentIsLostLifeTimeAfterTheLimit(t *testing.T) {
