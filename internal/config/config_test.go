@@ -154,6 +154,7 @@ func TestRelativeKeysStartAtTheDirectoryOfTheConfiguration(t *testing.T) {
 		{`keys/eth1.toml`, "/etc/mkad/keys/eth1.toml"},
 		{`../eth1.toml`, "/etc/eth1.toml"},
 		{`/root/eth1.toml`, "/root/eth1.toml"},
+		{`./77c1b3d50ee94a6f8a2d1c3e5b7f9a0d`, "/etc/mkad/77c1b3d50ee94a6f8a2d1c3e5b7f9a0d"}, // a name that looks like a key
 	} {
 		cfg := mustParse(t, minimal+"keys = '"+test.written+"'\n")
 		if got := cfg.Ports[0].Keys; got != test.want {

@@ -212,8 +212,13 @@ func deviceNameFault(name string) string {
 func (t *table) keysPath(dst *string, iface, dir string) {
 	path := defaultKeys(cmp.Or(iface, "eth1"))
 	remedy := fmt.Sprintf("write the path of a CAK file, or leave the key out for %q", path)
-	if t.text("keys", &path) && path == "" {
+	switch written := t.text("keys", &path); {
+	case written && path == "":
 		t.fail("keys", "is empty", remedy)
+	case !strings.ContainsRune(path, filepath.Separator) && keyLike.MatchString(path): // a path is printed and logged
+		t.fail("keys", "looks like a key, not like the path of a file that holds it",
+			remedy+`; begin it with "./" if it is a file's name`)
+		path = ""
 	}
 	if !filepath.IsAbs(path) {
 		path = filepath.Join(dir, path)
