@@ -61,6 +61,9 @@ func explainText(d control.ExplainDocument, now time.Time) string {
 		if x.Remedy != "" {
 			writeField(&b, "try", x.Remedy)
 		}
+		for _, w := range x.Warnings {
+			writeField(&b, "warning", w)
+		}
 		for _, fact := range x.Evidence {
 			writeField(&b, "evidence", fact)
 		}

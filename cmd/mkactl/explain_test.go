@@ -11,6 +11,7 @@ import (
 const explainPage = `eth1 (controlled macsec0)
   state        secured for 3h12m
   cause        none
+  warning      the fallback key 0f is in use
   evidence     eth1 has carrier, MTU 1500
 
 eth2 (controlled macsec1)
@@ -27,7 +28,7 @@ eth2 (controlled macsec1)
 func explanations() []control.Explanation {
 	return []control.Explanation{
 		{Interface: "eth1", Controlled: "macsec0", State: control.Secured, Since: noon.Add(-192 * time.Minute),
-			Evidence: []string{"eth1 has carrier, MTU 1500"}},
+			Warnings: []string{"the fallback key 0f is in use"}, Evidence: []string{"eth1 has carrier, MTU 1500"}},
 		{Interface: "eth2", Controlled: "macsec1", State: control.Blocked, Since: noon.Add(-42 * time.Second),
 			Cause:  "unknown-ckn",
 			Reason: "02:00:00:00:00:02 uses CKN 0002, which is not among the valid keys in /etc/mkad/keys/eth2.toml",

@@ -20,6 +20,7 @@ type Explanation struct {
 	Cause      string    `json:"cause"`    // one word of those in docs/troubleshooting.md; "" when the port is secured
 	Reason     string    `json:"reason"`   // what is the matter, for people
 	Remedy     string    `json:"remedy"`   // what to do; "" when the reason says it, or there is nothing to do
+	Warnings   []string  `json:"warnings"` // what somebody should look after though the port works, for people
 	Evidence   []string  `json:"evidence"` // what was observed, a line each
 }
 
@@ -32,9 +33,9 @@ func (d ExplainDocument) MarshalJSON() ([]byte, error) {
 	return json.Marshal(plain(d))
 }
 
-// MarshalJSON keeps an empty list of evidence a list and the time in UTC.
+// MarshalJSON keeps empty lists lists and the time in UTC.
 func (x Explanation) MarshalJSON() ([]byte, error) {
 	type plain Explanation
-	x.Since, x.Evidence = wireTime(x.Since), listed(x.Evidence)
+	x.Since, x.Warnings, x.Evidence = wireTime(x.Since), listed(x.Warnings), listed(x.Evidence)
 	return json.Marshal(plain(x))
 }

@@ -266,17 +266,30 @@ func (p *port) keyWarnings() (all []string) {
 	if p.clinging {
 		all = append(all, clingingText)
 	}
-	if is, ok := p.given[p.principal()]; ok && is.Role == mka.Fallback && p.hasPrimary() {
-		all = append(all, fmt.Sprintf("the fallback key %s is in use: no primary key has a live peer", is.CKN))
+	wall := p.d.opts.Clock.Now()
+	if is, ok := p.given[p.principal()]; ok && is.Role == mka.Fallback {
+		all = append(all, fmt.Sprintf("the fallback key %s is in use: %s", is.CKN, p.primaryLack(wall)))
 	}
-	if text := p.chainWarning(p.d.opts.Clock.Now()); text != "" {
+	if text := p.chainWarning(wall); text != "" {
 		all = append(all, text)
 	}
 	return all
 }
 
-func (p *port) hasPrimary() bool {
-	return slices.ContainsFunc(p.keys, func(k config.Key) bool { return k.Role == config.Primary })
+// primaryLack says what keeps the primary keys from use.
+func (p *port) primaryLack(wall time.Time) string {
+	lack := "there is no primary key in " + p.cfg.Keys
+	for i := range p.keys {
+		k := &p.keys[i]
+		switch {
+		case k.Role != config.Primary:
+		case validAt(k, wall):
+			return "no primary key has a live peer"
+		default:
+			lack = "no primary key of " + p.cfg.Keys + " is valid now"
+		}
+	}
+	return lack
 }
 
 // principal is the CKN of the principal participant; zero: there is none.

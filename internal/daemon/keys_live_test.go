@@ -170,6 +170,10 @@ func TestFallbackTakesOverAndHandsBackWithoutLoss(t *testing.T) {
 				for _, h := range l.Hosts() {
 					saysFallback(t, h, true)
 				}
+				replaceFile(t, file, daemontest.KeyFile(daemontest.Key{CKN: "0f", Fallback: true}))
+				waitFor(t, "a fallback that is alone is told of", func() bool {
+					return slices.ContainsFunc(portOf(t, host).Warnings, func(w string) bool { return strings.Contains(w, "0f is in use: there is no primary key in "+file) })
+				})
 				replaceFile(t, file, breakable(false))
 				inUse(t, l, "0a")
 				for _, h := range l.Hosts() {

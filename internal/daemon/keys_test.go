@@ -214,6 +214,24 @@ func TestChainThatRunsOutWarnsThreeTimes(t *testing.T) {
 	}
 }
 
+// Clause: none; design: a fallback key is never used silently, whatever keeps the primary ones from use
+// Requirement: R102
+func TestWhatKeepsThePrimaryKeysFromUseIsNamed(t *testing.T) {
+	spare := fallback(key(t, 9, 0, -1))
+	for want, keys := range map[string][]config.Key{
+		"there is no primary key in eth1.toml":          {spare},
+		"no primary key of eth1.toml is valid now":      {spare, ended(key(t, 1, -time.Hour, -1), time.Minute), key(t, 2, time.Hour, -1)},
+		"no primary key has a live peer":                {ended(key(t, 1, -time.Hour, -1), time.Minute), key(t, 2, -time.Hour, -1), spare},
+		"no primary key has a live peer, it begins now": {key(t, 1, 0, time.Minute), spare},
+	} {
+		k := newKeyed(t, keys...)
+		k.cfg.Keys = "eth1.toml"
+		if got := k.primaryLack(noon); !strings.HasPrefix(want, got) {
+			t.Errorf("said %q, want %q", got, want)
+		}
+	}
+}
+
 // Clause: none; design: a gap in a chain is told as its end is
 func TestGapInAChainIsNamed(t *testing.T) {
 	k := newKeyed(t, key(t, 1, -time.Hour, time.Minute), key(t, 2, time.Hour, -1))

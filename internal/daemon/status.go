@@ -63,13 +63,20 @@ func (p *port) document() control.Port {
 		doc.SCI = p.sci.String()
 		doc.Counters = counterMap(p.secY.Counters())
 	}
-	doc.Warnings = p.keyWarnings()
+	doc.Warnings = p.warnings()
 	if p.kay != nil {
-		s := p.kay.Status(p.now())
-		p.describe(&doc, s)
-		doc.Warnings = append(doc.Warnings, explain.Deafness(s, p.cfg.LifeTime)...)
+		p.describe(&doc, p.kay.Status(p.now()))
 	}
 	return doc
+}
+
+// warnings are what somebody should look after though the port works.
+func (p *port) warnings() []string {
+	all := p.keyWarnings()
+	if p.kay != nil {
+		all = append(all, explain.Deafness(p.kay.Status(p.now()), p.cfg.LifeTime)...)
+	}
+	return all
 }
 
 func (p *port) describe(doc *control.Port, s mka.Status) {
