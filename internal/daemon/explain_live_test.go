@@ -306,7 +306,7 @@ func TestSecuredPortHasNothingToExplain(t *testing.T) {
 	var document any
 	must(t, json.Unmarshal([]byte(mkactl(t, l.West, "explain", "--json")), &document))
 	sameWords(t, "explain", fields("", document), "version ports ports.interface ports.controlled ports.state ports.since "+
-		"ports.cause ports.reason ports.remedy ports.evidence")
+		"ports.cause ports.reason ports.remedy ports.warnings ports.evidence")
 }
 
 // Clause: none; design: explain. Whoever changes a key on one side is not sent to look for a fault on the wire.
