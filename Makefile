@@ -9,9 +9,9 @@ ROTATIONS = 300 # of the SAK under traffic, in make soak
 export REKEYS = 1000# of each kind on each SecY, in make soak
 # Tests of the user-space data path that make soak gives ten minutes each.
 LOADED = LossyReorderingWire|OverloadedSecY
-# What make check leaves to make test: live tests of half a minute and more or that take all processors, and worlds by the
+# What make check leaves to make test: live tests of ten seconds and more or that take all processors, and worlds by the
 # hundred under the race detector.
-LONG = $(LOADED)|TestGroupIsConnectedAfterTrouble|TestSettingsChangeWithoutALapse|TestReloadCosts|TestReloadOfAMistake|TestEveryCombination|TestChainOf|TestRekeysOf|TestFramesHeld|TestFallbackTakes
+LONG = $(LOADED)|TestGroupIsConnectedAfterTrouble|TestSettingsChangeWithoutALapse|TestReloadCosts|TestReloadOfAMistake|TestEveryCombination|TestChainOf|TestRekeysOf|TestFramesHeld|TestFallbackTakes|TestPeerThat(ComesAndGoes|DoesNotReceive)|TestOneSeedGives
 # Tests of whole worlds, which an emulated processor has no time for.
 WORLDS = TenThousand|TestGroup|TestSettingsChange|TestRestart|TestOneSeed|TestThreeThat|Implementation|AnyOneBit|AnyLength
 PURE = ./keyderive ./eapol ./secy ./offload ./mka/... ./internal/config ./internal/control ./internal/explain ./internal/decode \
@@ -81,7 +81,7 @@ check:
 	.ci/packaging
 	go test ./internal/archtest
 	go test -race -timeout 8m -skip '$(LONG)' -exec $(CURDIR)/.ci/asroot ./...
-	.ci/fuzz 10s
+	.ci/fuzz 7s
 
 # Fetches and builds what check needs beside Go, and what it compiles: on a desk that is there from the check before.
 check-tools:
