@@ -238,7 +238,10 @@ func (t *tool) printJSON(document any) error {
 // printable keeps what came from elsewhere from talking to the terminal.
 func printable(text string) string {
 	return strings.Map(func(r rune) rune {
-		if r != '\n' && !unicode.IsPrint(r) {
+		switch {
+		case r == '\t': // of what cobra suggests
+			return ' '
+		case r != '\n' && !unicode.IsPrint(r):
 			return '?'
 		}
 		return r

@@ -229,3 +229,10 @@ func TestImportWarnsOfASupplicantWithoutMACsec(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 }
+
+func TestDeviceThatIpDoesNotFindIsToldInItsWords(t *testing.T) {
+	text, err := describe("nosuchdevice0")
+	if err == nil || len(text) != 0 || !strings.Contains(err.Error(), "nosuchdevice0") {
+		t.Errorf("%q, %v", text, err)
+	}
+}

@@ -54,9 +54,13 @@ func lowers() map[string][]string {
 	return found
 }
 
-// describe has ip(8) tell of a device.
+// describe has ip(8) tell of a device, or say why it cannot.
 func describe(device string) ([]byte, error) {
-	return exec.Command("ip", "-details", "link", "show", "dev", device).Output()
+	text, err := exec.Command("ip", "-details", "link", "show", "dev", device).Output()
+	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) && len(exit.Stderr) > 0 {
+		return nil, errors.New(strings.TrimSpace(string(exit.Stderr)))
+	}
+	return text, err
 }
 
 // served reports whether a running mkad has the lower device.

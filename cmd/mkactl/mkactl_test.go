@@ -281,6 +281,7 @@ func TestWrongCommandLineIsAUsageError(t *testing.T) {
 	for _, test := range []struct{ args, want string }{
 		{"", "which command?"},
 		{"frobnicate", "unknown command"},
+		{"statsu", "Did you mean this?\n status\n"},
 		{"status --frobnicate", "unknown flag"},
 		{"status --wait green", "give one of: down, pending, secured"},
 		{"status --wait secured --timeout soon", "invalid argument"},
