@@ -13,8 +13,8 @@ type EventKind uint8
 
 // What happens in a KaY that logs, metrics and tests want to know.
 const (
-	// EventDiscarded: a frame was dropped for the reason Discard. Peer, MAC and CKN are set as far as they were read; of
-	// a SAK that policy forbids, Suite, Offset, and a Reason that names what each side has.
+	// EventDiscarded: a frame was dropped for the reason Discard; of a SAK that policy forbids, Reason names what each side
+	// has, and Suite and Offset are set. Peer, MAC and CKN are, as far as they were read.
 	EventDiscarded EventKind = iota + 1
 	// EventPeerHeard: a potential peer was added (9.4.3).
 	EventPeerHeard
@@ -36,8 +36,9 @@ const (
 	EventSAKTransmitting
 	// EventSAKRetired: the SAs of KI are gone.
 	EventSAKRetired
-	// EventSecured and EventUnsecured: the Controlled Port began, and ceased, to carry protected traffic.
+	// EventSecured: the Controlled Port began to carry protected traffic.
 	EventSecured
+	// EventUnsecured: the Controlled Port ceased to carry protected traffic.
 	EventUnsecured
 	// EventNewMI: the participant took another MI, because of Reason.
 	EventNewMI

@@ -4,16 +4,16 @@ import "encoding/json"
 
 // A CountersDocument holds every counter of every port. They start at zero when mkad starts.
 type CountersDocument struct {
-	Version int            `json:"version"`
-	Ports   []PortCounters `json:"ports"`
+	Version int            `json:"version"` // of the documents
+	Ports   []PortCounters `json:"ports"`   // in the order of the configuration
 }
 
 // PortCounters are the counters of one port, by name. None is ever taken away while mkad runs.
 type PortCounters struct {
-	Interface  string            `json:"interface"`
-	Controlled string            `json:"controlled"`
-	SecY       map[string]uint64 `json:"secy"` // by the names of 802.1AE-2018 10.7, for instance InPktsOK
-	MKA        map[string]uint64 `json:"mka"`  // by the names below
+	Interface  string            `json:"interface"`  // lower device
+	Controlled string            `json:"controlled"` // Controlled Port
+	SecY       map[string]uint64 `json:"secy"`       // by the names of 802.1AE-2018 10.7, for instance InPktsOK
+	MKA        map[string]uint64 `json:"mka"`        // by the names below
 }
 
 func (p PortCounters) names() (lower, controlled string) { return p.Interface, p.Controlled }

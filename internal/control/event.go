@@ -18,9 +18,9 @@ type Event struct {
 	KI     string    `json:"ki,omitempty"`     // of the SAK that it concerns, 32 hexadecimal digits
 	Reason string    `json:"reason,omitempty"` // why it happened, for people
 	Detail string    `json:"detail,omitempty"` // more, for people
-	State  State     `json:"state,omitempty"`  // EventState: the State that the port is in now
-	Was    State     `json:"was,omitempty"`    // EventState: the State before it; "" for the first
-	Missed uint64    `json:"missed,omitempty"` // EventMissed: how many
+	State  State     `json:"state,omitempty"`  // of state: the State that the port is in now
+	Was    State     `json:"was,omitempty"`    // of state: the State before it; "" for the first
+	Missed uint64    `json:"missed,omitempty"` // of missed: how many
 }
 
 // The events that have fields of their own, and those that no KaY tells.

@@ -7,21 +7,21 @@ import (
 
 // An ExplainDocument says of every port why it is not secured.
 type ExplainDocument struct {
-	Version int           `json:"version"`
-	Ports   []Explanation `json:"ports"`
+	Version int           `json:"version"` // of the documents
+	Ports   []Explanation `json:"ports"`   // in the order of the configuration
 }
 
 // An Explanation is why one port is not secured, by what it observes.
 type Explanation struct {
-	Interface  string    `json:"interface"`
-	Controlled string    `json:"controlled"`
-	State      State     `json:"state"`
-	Since      time.Time `json:"since"`
-	Cause      string    `json:"cause"`    // one word of those in docs/troubleshooting.md; "" when the port is secured
-	Reason     string    `json:"reason"`   // what is the matter, for people
-	Remedy     string    `json:"remedy"`   // what to do; "" when the reason says it, or there is nothing to do
-	Warnings   []string  `json:"warnings"` // what somebody should look after though the port works, for people
-	Evidence   []string  `json:"evidence"` // what was observed, a line each
+	Interface  string    `json:"interface"`  // lower device
+	Controlled string    `json:"controlled"` // Controlled Port
+	State      State     `json:"state"`      // as in the status document
+	Since      time.Time `json:"since"`      // the port is in this state
+	Cause      string    `json:"cause"`      // one word of those in docs/troubleshooting.md; "" when the port is secured
+	Reason     string    `json:"reason"`     // what is the matter, for people
+	Remedy     string    `json:"remedy"`     // what to do; "" when the reason says it, or there is nothing to do
+	Warnings   []string  `json:"warnings"`   // what somebody should look after though the port works, for people
+	Evidence   []string  `json:"evidence"`   // what was observed, a line each
 }
 
 func (x Explanation) names() (lower, controlled string) { return x.Interface, x.Controlled }

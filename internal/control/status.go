@@ -14,8 +14,8 @@ const Version = 1
 // without a key has a tx with ki "" and next_pn 0, neither of which a key ever has. Times are RFC 3339 in UTC, to the
 // millisecond. Identifiers are lower-case hexadecimal digits without separators.
 type Document struct {
-	Version int    `json:"version"`
-	Ports   []Port `json:"ports"`
+	Version int    `json:"version"` // of the documents
+	Ports   []Port `json:"ports"`   // in the order of the configuration
 }
 
 // A State says what a port does with traffic.
@@ -36,25 +36,25 @@ var States = [...]State{Down, Pending, Secured, Unsecured, Blocked, Failed}
 
 // A Port is one port of mkad: a lower device (Common Port), and the device that carries its traffic.
 type Port struct {
-	Interface       string            `json:"interface"`  // lower device
-	Controlled      string            `json:"controlled"` // Controlled Port
-	Backend         string            `json:"backend"`
-	BackendReason   string            `json:"backend_reason"`
-	State           State             `json:"state"`
-	Cause           string            `json:"cause"`    // why the state is not secured, in one word of docs/troubleshooting.md
-	Reason          string            `json:"reason"`   // the same for people, with what to do
-	Warnings        []string          `json:"warnings"` // what somebody should look after though the port works, for people
-	Since           time.Time         `json:"since"`    // the port is in this state
-	SCI             string            `json:"sci"`
+	Interface       string            `json:"interface"`       // lower device
+	Controlled      string            `json:"controlled"`      // Controlled Port
+	Backend         string            `json:"backend"`         // userspace, kernel, offload-mac or offload-phy; "" before there is one
+	BackendReason   string            `json:"backend_reason"`  // why that one
+	State           State             `json:"state"`           // one of those below
+	Cause           string            `json:"cause"`           // why the state is not secured, in one word of docs/troubleshooting.md
+	Reason          string            `json:"reason"`          // the same for people, with what to do
+	Warnings        []string          `json:"warnings"`        // what somebody should look after though the port works, for people
+	Since           time.Time         `json:"since"`           // the port is in this state
+	SCI             string            `json:"sci"`             // this side's
 	CipherSuite     string            `json:"cipher_suite"`    // in use; "" while there is no key
 	Confidentiality string            `json:"confidentiality"` // in use; "" while there is no key
 	KeyServer       bool              `json:"key_server"`      // this side is the key server
-	PrincipalCKN    string            `json:"principal_ckn"`
-	Participants    []Participant     `json:"participants"`
-	Tx              Tx                `json:"tx"`
-	Rx              []Rx              `json:"rx"`
-	Rekeys          uint64            `json:"rekeys"`   // SAKs put to use after the first
-	Counters        map[string]uint64 `json:"counters"` // of the SecY, by the names of 802.1AE-2018 10.7
+	PrincipalCKN    string            `json:"principal_ckn"`   // of the participant that drives the port; "": none does
+	Participants    []Participant     `json:"participants"`    // one for each key that is valid, about to be, or just ended
+	Tx              Tx                `json:"tx"`              // the transmit SA
+	Rx              []Rx              `json:"rx"`              // the receive SAs
+	Rekeys          uint64            `json:"rekeys"`          // SAKs put to use after the first
+	Counters        map[string]uint64 `json:"counters"`        // of the SecY, by the names of 802.1AE-2018 10.7
 }
 
 func (p Port) names() (lower, controlled string) { return p.Interface, p.Controlled }
@@ -64,29 +64,29 @@ func (p Port) Named(name string) bool { return isNamed(p, name) }
 
 // A Participant is one CAK of a port and what MKA does with it (802.1X-2020 9.3).
 type Participant struct {
-	CKN   string `json:"ckn"`
+	CKN   string `json:"ckn"`   // the key's name
 	Role  string `json:"role"`  // primary or fallback
 	State string `json:"state"` // principal, live (has a live peer), pending, or standby (not begun yet, or just ended)
 	Start string `json:"start"` // when the key starts, RFC 3339; "": it always has
 	End   string `json:"end"`   // when it ends; "": never
-	MI    string `json:"mi"`
-	MN    uint32 `json:"mn"` // of the last MKPDU sent
+	MI    string `json:"mi"`    // Member Identifier of this side
+	MN    uint32 `json:"mn"`    // of the last MKPDU sent
 	// MKAVersion is the MKA version that is sent.
 	MKAVersion uint8 `json:"mka_version"`
 	// SuspendedMS is for how many milliseconds yet the key server has suspended MKA (802.1X-2020 9.18); 0: it has not.
 	SuspendedMS int64  `json:"suspended_ms"`
-	Peers       []Peer `json:"peers"`
+	Peers       []Peer `json:"peers"` // all that are heard
 }
 
 // A Peer is another member of the CA, as one participant knows it (802.1X-2020 9.4).
 type Peer struct {
-	SCI               string `json:"sci"`
-	MI                string `json:"mi"`
-	MN                uint32 `json:"mn"`    // of the last MKPDU accepted
-	State             string `json:"state"` // live or potential
-	KeyServerPriority uint8  `json:"key_server_priority"`
-	LastSeenMS        int64  `json:"last_seen_ms"` // milliseconds since that MKPDU
-	MKAVersion        uint8  `json:"mka_version"`  // that it sends
+	SCI               string `json:"sci"`                 // the peer's
+	MI                string `json:"mi"`                  // its Member Identifier
+	MN                uint32 `json:"mn"`                  // of the last MKPDU accepted
+	State             string `json:"state"`               // live or potential
+	KeyServerPriority uint8  `json:"key_server_priority"` // the lowest is elected key server
+	LastSeenMS        int64  `json:"last_seen_ms"`        // milliseconds since that MKPDU
+	MKAVersion        uint8  `json:"mka_version"`         // that it sends
 	// CipherSuites are those that it has announced; none: it announces nothing.
 	CipherSuites []string `json:"cipher_suites"`
 	// SuspendForMS is for how many milliseconds it asks to suspend MKA; 0: it does not.
@@ -98,7 +98,7 @@ const PeerLive = "live"
 
 // Tx is the transmit SA in use.
 type Tx struct {
-	AN     uint8  `json:"an"`
+	AN     uint8  `json:"an"`      // Association Number
 	NextPN uint64 `json:"next_pn"` // 0: no SA
 	KI     string `json:"ki"`      // Key Identifier of the SAK, 32 digits; "": no SA
 	// Headroom is how many packet numbers the SAK has left; there is another before three quarters are used.
@@ -109,8 +109,8 @@ type Tx struct {
 
 // Rx is one receive SA in use.
 type Rx struct {
-	SCI      string `json:"sci"`
-	AN       uint8  `json:"an"`
+	SCI      string `json:"sci"`       // of who sends
+	AN       uint8  `json:"an"`        // Association Number
 	LowestPN uint64 `json:"lowest_pn"` // the lowest that is still accepted
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"mkad/internal/config"
 	"mkad/internal/manual"
+	"mkad/mka"
 )
 
 var update = flag.Bool("update", false, "write the files that are made")
@@ -74,6 +75,20 @@ func TestReferenceKeepsWhatCanBePasted(t *testing.T) {
 	} {
 		if !strings.Contains(page, want) {
 			t.Errorf("%q is not in\n%s", want, page)
+		}
+	}
+}
+
+// What programs can see is explained, all of it: a field, an event or a metric without a comment is an error.
+func TestMonitoringIsExplained(t *testing.T) {
+	text, err := manual.MonitoringDocument("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	current(t, "../../docs/monitoring.md", text)
+	for kind := mka.EventDiscarded; int(kind) < mka.NumEvents; kind++ {
+		if !strings.Contains(string(text), "| `"+kind.String()+"` | ") {
+			t.Errorf("the event %s is not explained", kind)
 		}
 	}
 }
