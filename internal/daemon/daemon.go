@@ -88,7 +88,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	}
 	d.watcher = watcher
 	ports := d.newPorts() // which closes what is to be closed, whatever else fails
-	socket, err := control.Listen(d.cfg.Daemon.Control)
+	socket, err := control.Listen(d.opts.Config.Daemon.Control)
 	if err != nil {
 		for _, p := range ports {
 			p.claim.Release()
@@ -106,7 +106,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	}
 	d.serveMetrics(ctx)
 	go d.ready(ctx)
-	d.log.Info("running", "pid", os.Getpid(), "control", d.cfg.Daemon.Control, "ports", len(d.cfg.Ports))
+	d.log.Info("running", "pid", os.Getpid(), "control", d.opts.Config.Daemon.Control, "ports", len(d.cfg.Ports))
 
 	select {
 	case <-ctx.Done():
@@ -151,10 +151,10 @@ func (d *Daemon) giveUp(err error) {
 
 // serveMetrics serves them if that is configured. Links are not given up for want of a listener.
 func (d *Daemon) serveMetrics(ctx context.Context) {
-	if d.cfg.Daemon.Metrics == "" {
+	if d.opts.Config.Daemon.Metrics == "" {
 		return
 	}
-	if err := metrics.Serve(ctx, d.cfg.Daemon.Metrics, d, d.log); err != nil {
+	if err := metrics.Serve(ctx, d.opts.Config.Daemon.Metrics, d, d.log); err != nil {
 		d.log.Error("no metrics", "error", err)
 	}
 }
@@ -218,7 +218,7 @@ func (d *Daemon) Reload(force bool) (control.PlanDocument, error) {
 			return control.PlanDocument{}, err
 		}
 	}
-	if cfg.Daemon != d.cfg.Daemon {
+	if cfg.Daemon != d.opts.Config.Daemon { // which is what runs, however often another was read
 		d.log.Warn("what has changed in [daemon] takes effect when mkad starts again")
 	}
 	d.change(cfg)

@@ -36,7 +36,7 @@ func (d *Daemon) Plan() (control.PlanDocument, error) {
 // planFor is what a reload of cfg would do; the ports that there are stand first, in their order. It needs d.mu.
 func (d *Daemon) planFor(cfg *config.Config) control.PlanDocument {
 	doc := control.PlanDocument{Version: control.Version, Config: d.opts.Path}
-	for _, c := range config.Differences(d.cfg.Daemon.Settings(), cfg.Daemon.Settings()) {
+	for _, c := range config.Differences(d.opts.Config.Daemon.Settings(), cfg.Daemon.Settings()) {
 		doc.Daemon = append(doc.Daemon, c.String())
 	}
 	for _, p := range d.ports {

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"log/slog"
 	"os"
 	"regexp"
 	"slices"
@@ -58,5 +59,21 @@ func TestWhatTheKernelFixesMakesAnotherDevice(t *testing.T) {
 		if got := remade(config.Port{}, c.next, c.from, c.to); got != c.want {
 			t.Errorf("%s to %s with %+v: %t, want %t", c.from, c.to, c.next, got, c.want)
 		}
+	}
+}
+
+// Clause: none; design: [daemon] is compared with what runs, however often another configuration was read since
+func TestPlanNamesWhatWaitsForTheNextStart(t *testing.T) {
+	runs := &config.Config{Daemon: config.Daemon{LogLevel: slog.LevelInfo}}
+	d := New(Options{Config: runs})
+	read := &config.Config{Daemon: config.Daemon{LogLevel: slog.LevelDebug}}
+	for range 2 {
+		if got := d.planFor(read).Daemon; len(got) != 1 || !strings.Contains(got[0], "log_level") {
+			t.Errorf("the plan says %q", got)
+		}
+		d.change(read)
+	}
+	if got := d.planFor(runs).Daemon; len(got) != 0 {
+		t.Errorf("back to what runs the plan says %q", got)
 	}
 }
