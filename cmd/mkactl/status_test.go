@@ -23,6 +23,8 @@ func securedPort() control.Port {
 			Peers: []control.Peer{{SCI: "525400ddeeff0001", MI: "1112131415161718191a1b1c", MN: 16,
 				State: control.PeerLive, KeyServerPriority: 16, LastSeenMS: 800}},
 		}},
+		NextKeys: []control.Key{{CKN: "0002", Role: "primary", Start: "2026-12-01T23:00:00Z", End: "2027-01-02T00:00:00Z"},
+			{CKN: "0003", Role: "fallback", Start: "2027-01-01T00:00:00Z"}},
 		Warnings: []string{"the last key ends at 2026-12-02T00:00:00Z, in 12 hours; add a [[key]] to /etc/mkad/keys/eth1.toml"},
 		Tx: control.Tx{AN: 1, NextPN: 1234, KI: "0102030405060708090a0b0c00000001", Headroom: 4294966061,
 			ExhaustedInS: 4*3600 + 60},
@@ -64,6 +66,9 @@ eth1 (controlled macsec0)
                until 2026-12-02T00:00:00Z
     peer       525400ddeeff0001, live, heard 0.8 s ago, priority 16, MI
                1112131415161718191a1b1c, MN 16
+  next key     0002, primary, from 2026-12-01T23:00:00Z until
+               2027-01-02T00:00:00Z
+  next key     0003, fallback, from 2027-01-01T00:00:00Z
 
 eth2 (controlled macsec1)
   state        blocked since 2026-12-01 11:59:18 UTC

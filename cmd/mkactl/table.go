@@ -33,6 +33,9 @@ func statusText(d control.Document, now time.Time) string {
 		for _, participant := range p.Participants {
 			writeParticipant(&b, participant)
 		}
+		for _, k := range p.NextKeys {
+			writeField(&b, "next key", fmt.Sprintf("%s, %s%s", k.CKN, k.Role, lifetime(k.Start, k.End)))
+		}
 	}
 	return b.String()
 }
@@ -144,20 +147,20 @@ func headroom(tx control.Tx) string {
 }
 
 // lifetime is when a key starts and ends, "" if always and never.
-func lifetime(p control.Participant) string {
+func lifetime(start, end string) string {
 	switch {
-	case p.Start == "" && p.End == "":
+	case start == "" && end == "":
 		return ""
-	case p.End == "":
-		return ", from " + p.Start
-	case p.Start == "":
-		return ", until " + p.End
+	case end == "":
+		return ", from " + start
+	case start == "":
+		return ", until " + end
 	}
-	return ", from " + p.Start + " until " + p.End
+	return ", from " + start + " until " + end
 }
 
 func writeParticipant(b *strings.Builder, p control.Participant) {
-	text := fmt.Sprintf("%s, %s, %s, MI %s, MN %d%s", p.CKN, p.Role, p.State, p.MI, p.MN, lifetime(p))
+	text := fmt.Sprintf("%s, %s, %s, MI %s, MN %d%s", p.CKN, p.Role, p.State, p.MI, p.MN, lifetime(p.Start, p.End))
 	if p.SuspendedMS > 0 {
 		text += fmt.Sprintf(", suspended for %d s yet", (p.SuspendedMS+999)/1000)
 	}

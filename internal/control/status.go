@@ -51,6 +51,7 @@ type Port struct {
 	KeyServer       bool              `json:"key_server"`      // this side is the key server
 	PrincipalCKN    string            `json:"principal_ckn"`   // of the participant that drives the port; "": none does
 	Participants    []Participant     `json:"participants"`    // one for each key that is valid, about to be, or just ended
+	NextKeys        []Key             `json:"next_keys"`       // keys of the CAK file that are to start, the next first
 	Tx              Tx                `json:"tx"`              // the transmit SA
 	Rx              []Rx              `json:"rx"`              // the receive SAs
 	Rekeys          uint64            `json:"rekeys"`          // SAKs put to use after the first
@@ -76,6 +77,14 @@ type Participant struct {
 	// SuspendedMS is for how many milliseconds yet the key server has suspended MKA (802.1X-2020 9.18); 0: it has not.
 	SuspendedMS int64  `json:"suspended_ms"`
 	Peers       []Peer `json:"peers"` // all that are heard
+}
+
+// A Key is one of a CAK file that has no participant yet.
+type Key struct {
+	CKN   string `json:"ckn"`   // its name
+	Role  string `json:"role"`  // primary or fallback
+	Start string `json:"start"` // when it starts, RFC 3339; its participant speaks a minute before
+	End   string `json:"end"`   // when it ends; "": never
 }
 
 // A Peer is another member of the CA, as one participant knows it (802.1X-2020 9.4).
@@ -125,7 +134,7 @@ func (d Document) MarshalJSON() ([]byte, error) {
 func (p Port) MarshalJSON() ([]byte, error) {
 	type plain Port
 	p.Since = wireTime(p.Since)
-	p.Warnings, p.Participants, p.Rx = listed(p.Warnings), listed(p.Participants), listed(p.Rx)
+	p.Warnings, p.Participants, p.NextKeys, p.Rx = listed(p.Warnings), listed(p.Participants), listed(p.NextKeys), listed(p.Rx)
 	p.Counters = counted(p.Counters)
 	return json.Marshal(plain(p))
 }

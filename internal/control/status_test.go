@@ -58,6 +58,14 @@ const statusExample = `{
           ]
         }
       ],
+      "next_keys": [
+        {
+          "ckn": "0002",
+          "role": "primary",
+          "start": "2026-12-01T23:00:00Z",
+          "end": ""
+        }
+      ],
       "tx": {
         "an": 1,
         "next_pn": 1234,
@@ -93,6 +101,7 @@ func examplePort() control.Port {
 			Peers: []control.Peer{{SCI: "525400ddeeff0001", MI: "1112131415161718191a1b1c", MN: 16,
 				State: control.PeerLive, KeyServerPriority: 16, LastSeenMS: 800, MKAVersion: 3, CipherSuites: []string{"GCM-AES-XPN-256"}}},
 		}},
+		NextKeys: []control.Key{{CKN: "0002", Role: "primary", Start: "2026-12-01T23:00:00Z"}},
 		Tx: control.Tx{AN: 1, NextPN: 1234, KI: "0102030405060708090a0b0c00000001", Headroom: 1<<64 - 1 - 1234,
 			ExhaustedInS: 3600},
 		Rx:     []control.Rx{{SCI: "525400ddeeff0001", AN: 1, LowestPN: 1200}},
@@ -116,7 +125,7 @@ func TestEmptyListsAndObjectsStayInJSON(t *testing.T) {
 		{"no port", control.Document{Version: 1}, `{"version":1,"ports":[]}`},
 		{"bare port", control.Port{}, `{"interface":"","controlled":"","backend":"","backend_reason":"","state":"",` +
 			`"cause":"","reason":"","warnings":[],"since":"0001-01-01T00:00:00Z","sci":"","cipher_suite":"","confidentiality":"",` +
-			`"key_server":false,"principal_ckn":"","participants":[],"tx":{"an":0,"next_pn":0,"ki":"",` +
+			`"key_server":false,"principal_ckn":"","participants":[],"next_keys":[],"tx":{"an":0,"next_pn":0,"ki":"",` +
 			`"headroom":0,"exhausted_in_s":0},"rx":[],"rekeys":0,"counters":{}}`},
 		{"bare participant", control.Participant{}, `{"ckn":"","role":"","state":"","start":"","end":"","mi":"",` +
 			`"mn":0,"mka_version":0,"suspended_ms":0,"peers":[]}`},

@@ -159,7 +159,7 @@ ports.participants.start ports.participants.end ports.participants.mi ports.part
 ports.participants.mka_version ports.participants.suspended_ms ports.participants.peers.mka_version
 ports.participants.peers.cipher_suites ports.participants.peers.suspend_for_ms ports.participants.peers
 ports.participants.peers.sci ports.participants.peers.mi ports.participants.peers.mn ports.participants.peers.state
-ports.participants.peers.key_server_priority ports.participants.peers.last_seen_ms ports.tx ports.tx.an
+ports.participants.peers.key_server_priority ports.participants.peers.last_seen_ms ports.next_keys ports.tx ports.tx.an
 ports.tx.next_pn ports.tx.ki ports.tx.headroom ports.tx.exhausted_in_s ports.rx ports.rx.sci ports.rx.an
 ports.rx.lowest_pn ports.rekeys ports.counters`
 

@@ -232,6 +232,18 @@ func TestWhatKeepsThePrimaryKeysFromUseIsNamed(t *testing.T) {
 	}
 }
 
+// Clause: none; design: the status has the keys that are to start, which no participant shows yet
+// Requirement: R119
+func TestKeysThatAreToStartAreListedInTheirOrder(t *testing.T) {
+	keys := []config.Key{key(t, 4, 2*time.Hour, -1), key(t, 1, -time.Hour, time.Hour), fallback(key(t, 3, time.Hour, 3*time.Hour)),
+		key(t, 2, keyTolerance, -1), ended(key(t, 5, -time.Hour, -1), time.Minute)}
+	want := []control.Key{{CKN: "03", Role: "fallback", Start: "2026-12-01T13:00:00Z", End: "2026-12-01T15:00:00Z"},
+		{CKN: "04", Role: "primary", Start: "2026-12-01T14:00:00Z"}}
+	if got := nextKeys(keys, noon); !slices.Equal(got, want) {
+		t.Errorf("listed %+v, want %+v", got, want)
+	}
+}
+
 // Clause: none; design: a gap in a chain is told as its end is
 func TestGapInAChainIsNamed(t *testing.T) {
 	k := newKeyed(t, key(t, 1, -time.Hour, time.Minute), key(t, 2, time.Hour, -1))

@@ -2,9 +2,11 @@ package daemon
 
 import (
 	"reflect"
+	"slices"
 	"time"
 
 	"mkad/eapol"
+	"mkad/internal/config"
 	"mkad/internal/control"
 	"mkad/internal/explain"
 	"mkad/mka"
@@ -64,6 +66,7 @@ func (p *port) document() control.Port {
 		doc.Counters = counterMap(p.secY.Counters())
 	}
 	doc.Warnings = p.warnings()
+	doc.NextKeys = nextKeys(p.keys, p.d.opts.Clock.Now())
 	if p.kay != nil {
 		p.describe(&doc, p.kay.Status(p.now()))
 	}
@@ -106,6 +109,21 @@ func (p *port) txDocument(s mka.Status) control.Tx {
 	left := uint64(s.CipherSuite.MaxPN() - min(next, s.CipherSuite.MaxPN()))
 	return control.Tx{AN: uint8(s.Tx.AN), NextPN: uint64(next), KI: s.Tx.KI.String(), Headroom: left,
 		ExhaustedInS: p.exhaustedIn(s.Tx.KI.KeyID(), left)}
+}
+
+// nextKeys are those that are to start after t and have no participant yet, the next first.
+func nextKeys(keys []config.Key, t time.Time) (next []control.Key) {
+	var waiting []*config.Key
+	for i := range keys {
+		if k := &keys[i]; k.Start.After(t) && phaseAt(k, t) == away {
+			waiting = append(waiting, k)
+		}
+	}
+	slices.SortStableFunc(waiting, func(a, b *config.Key) int { return a.Start.Compare(b.Start) })
+	for _, k := range waiting {
+		next = append(next, control.Key{CKN: k.CKN.String(), Role: string(k.Role), Start: instant(k.Start), End: instant(k.End)})
+	}
+	return next
 }
 
 // instant is a start or an end, "" when there is none.
