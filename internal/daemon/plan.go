@@ -56,6 +56,7 @@ func (p *port) plan(cfg *config.Config) control.PortPlan {
 	next, found := portOf(cfg, p.cfg.Interface)
 	if !found {
 		plan.Action = control.RemovePort
+		plan.Changes = p.belongings()
 		p.do(func() {
 			if plan.Cut = p.passes(); p.closed && p.staysClosed() {
 				plan.Changes = append(plan.Changes, p.cfg.Interface+" stays closed; to open it then: mkactl unlock "+p.cfg.Interface)
@@ -81,6 +82,30 @@ func (p *port) plan(cfg *config.Config) control.PortPlan {
 	}
 	plan.Losses = p.losses(next)
 	return plan
+}
+
+// maxBelongings bounds how many things of a Controlled Port that goes are named.
+const maxBelongings = 8
+
+// belongings says what goes with the Controlled Port of a port that is removed.
+func (p *port) belongings() (changes []string) {
+	var there bool
+	p.do(func() { there = p.secY != nil })
+	if !there {
+		return nil
+	}
+	all, err := kernel.Belongings(nil, p.cfg.Controlled)
+	if err != nil {
+		p.log.Warn("cannot tell what goes with the Controlled Port", "error", err)
+		return nil
+	}
+	for i, what := range all {
+		if i == maxBelongings {
+			return append(changes, fmt.Sprintf("with %s: and %d more", p.cfg.Controlled, len(all)-i))
+		}
+		changes = append(changes, fmt.Sprintf("with %s goes: %s", p.cfg.Controlled, what))
+	}
+	return changes
 }
 
 // losses lists what the Controlled Port would lose for good with other settings, because another device takes its place or it

@@ -93,6 +93,27 @@ func carries(t *testing.T, l *mkadlab.Link) {
 	}
 }
 
+// Clause: none; design: what goes with a port is said before it goes
+func TestPlanNamesWhatGoesWithAPortThatIsRemoved(t *testing.T) {
+	t.Parallel()
+	l := newFurnishedLink(t, released, "")
+	for i := range 9 { // more than are named
+		must(t, l.West.AddAddress(mkadlab.Controlled, fmt.Sprintf("198.18.0.%d/32", i)))
+	}
+	edit(t, l.West, `interface = "eth1"`, `interface = "eth9"`)
+	edit(t, l.West, `controlled = "macsec0"`, `controlled = "macsec9"`)
+	out, err := mkad(t, l.West, "--check", "--diff")
+	must(t, err)
+	for _, say := range []string{"eth1: remove, cuts its traffic", "with macsec0 goes: address " + mkadlab.WestAddress, "with macsec0: and "} {
+		if !strings.Contains(out, say) {
+			t.Errorf("--diff does not say %q:\n%s", say, out)
+		}
+	}
+	if n := strings.Count(out, "with macsec0"); n > 9 { // eight, and how many more
+		t.Errorf("%d things are named:\n%s", n, out)
+	}
+}
+
 // Clause: none; design decision 2: another name is no other device.
 func TestRenamedControlledPortKeepsWhatItHas(t *testing.T) {
 	for _, onExit := range []string{"keep", "remove"} {

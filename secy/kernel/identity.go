@@ -55,6 +55,24 @@ func (c *conversation) identify(index int) (*identity, error) {
 // Losses lists what a macsec device of that name would lose if another took its place, beyond its statistics, its
 // queueing disciplines and filters, and what programs have bound to it: nothing, as a rule. x is as in Config.
 func Losses(x Exchange, name string) ([]string, error) {
+	id, err := identityOf(x, name)
+	if err != nil {
+		return nil, err
+	}
+	return id.losses, nil
+}
+
+// Belongings lists what goes with a device of that name: its addresses, routes, and the devices on it. x is as in Config.
+func Belongings(x Exchange, name string) ([]string, error) {
+	id, err := identityOf(x, name)
+	if err != nil {
+		return nil, err
+	}
+	return append(id.possessions(), id.losses...), nil
+}
+
+// identityOf reads the identity of a device by its name.
+func identityOf(x Exchange, name string) (*identity, error) {
 	c, err := converse(x)
 	if err != nil {
 		return nil, err
@@ -68,7 +86,7 @@ func Losses(x Exchange, name string) ([]string, error) {
 	if err != nil {
 		return nil, explain("read what is on "+name, err)
 	}
-	return id.losses, nil
+	return id, nil
 }
 
 // join adds what an earlier identity of the same device has beyond this one.

@@ -147,8 +147,14 @@ func TestLossesAreListed(t *testing.T) {
 		if err != nil || !slices.Equal(got, want) {
 			t.Errorf("got  %q, %v\nwant %q", got, err, want)
 		}
-		if _, err := kernel.Losses(l.k.Exchange, "macsec9"); err == nil {
-			t.Error("a device that does not exist has losses")
+		all, err := kernel.Belongings(l.k.Exchange, "macsec0")
+		if n := len(all) - len(want); err != nil || n <= 0 || !slices.Equal(all[n:], want) || !slices.Contains(all, "address 192.0.2.1/32 of macsec0") {
+			t.Errorf("what goes with it is %q, %v", all, err)
+		}
+		for _, list := range []func(kernel.Exchange, string) ([]string, error){kernel.Losses, kernel.Belongings} {
+			if _, err := list(l.k.Exchange, "macsec9"); err == nil {
+				t.Error("a device that does not exist has something")
+			}
 		}
 	})
 }
