@@ -3,9 +3,12 @@ package daemon
 import (
 	"context"
 	"fmt"
+	"os"
+	"os/user"
 	"time"
 
 	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
 
 	"mkad/internal/config"
 	linkwatch "mkad/internal/port"
@@ -20,12 +23,37 @@ func CheckKeys(cfg *config.Config) (all config.Problems) {
 		}
 		seen[p.Keys] = true
 		keys, problems := loadKeys(p.Keys, time.Now())
-		all = append(all, problems...)
+		if all = append(all, problems...); keys != nil && os.Geteuid() == 0 {
+			all = append(all, unreadable(p.Keys, serviceUser())...)
+		}
 		for i := range keys {
 			keys[i].CAK.Wipe()
 		}
 	}
 	return all
+}
+
+// serviceUser is the user as whom the packaged service runs, nil where there is none.
+func serviceUser() *user.User {
+	u, err := user.Lookup("mkad")
+	if err != nil {
+		return nil
+	}
+	return u
+}
+
+// unreadable warns of a CAK file that root can read, and the packaged service cannot.
+func unreadable(file string, service *user.User) config.Problems {
+	var stat unix.Stat_t
+	if service == nil || unix.Stat(file, &stat) != nil {
+		return nil
+	}
+	switch {
+	case fmt.Sprint(stat.Uid) == service.Uid && stat.Mode&0o400 != 0, fmt.Sprint(stat.Gid) == service.Gid && stat.Mode&0o040 != 0:
+		return nil
+	}
+	return config.Problems{{File: file, Warning: true, What: "the packaged service cannot read it: it runs as the user " + service.Username,
+		Remedy: fmt.Sprintf("chown %s: %s, unless mkad is run as root", service.Username, file)}}
 }
 
 // loadKeys is config.LoadKeys, with a warning when no key of the file is valid at t: another day one may be.
