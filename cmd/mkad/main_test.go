@@ -134,7 +134,8 @@ func TestWhatEndsTheStartIsToldInTheFormatOfTheLog(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			file := filepath.Join(t.TempDir(), "mkad.toml")
 			control := filepath.Join(file, "control.sock") // a file is no directory
-			write(t, file, "[daemon]\ncontrol = \""+control+"\"\nstate = \""+file+".state\"\nlog_format = \"json\"\n"+portTable("1"))
+			write(t, file, "[daemon]\ncontrol = \""+control+"\"\nstate = \""+file+".state\"\nlog_format = \"json\"\n"+
+				portTable("1")+"uncontrolled = \"open\"\n") // closed, the device would stay so, on the very host of the test
 			write(t, filepath.Join(filepath.Dir(file), "keys.toml"), test.key)
 			var stdout, stderr bytes.Buffer
 			exit := run([]string{"--config", file}, &stdout, &stderr)
