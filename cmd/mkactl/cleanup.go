@@ -54,7 +54,11 @@ func (t *tool) cleanUp(path string, asJSON bool) error {
 			failed = append(failed, t.removeLeftover(p, &done))
 		}
 	}
-	return errors.Join(append(failed, t.tell(asJSON, done.String(), done))...)
+	text := done.String()
+	if text == "" && errors.Join(failed...) == nil {
+		text = "nothing was left\n"
+	}
+	return errors.Join(append(failed, t.tell(asJSON, text, done))...)
 }
 
 func (t *tool) openLeftover(device string, done *cleanupDone) error {

@@ -579,3 +579,11 @@ func TestCleanupWithoutAConfigurationSaysWhatItDidNotLookFor(t *testing.T) {
 		stderr: "mkactl: " + path + " cannot be read, so that no Controlled Port was looked for: mkactl cleanup --config FILE, " +
 			"or ip link del NAME\n"})
 }
+
+func TestCleanupWithNothingToDoSaysSo(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "mkad.toml")
+	if err := os.WriteFile(path, []byte("[[port]]\ninterface = \"eth2\"\ncontrolled = \"macsec9\"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	wantOutcome(t, runToolOn(&filters{}, "cleanup", "--config", path), outcome{stdout: "nothing was left\n"})
+}
