@@ -58,8 +58,11 @@ const (
 	EventSuspensionOver
 )
 
-// ReasonSilent is the Reason of an EventPeerLost of a peer that has not been heard for Life Time.
-const ReasonSilent = "silent for Life Time"
+// Reasons of an EventPeerLost.
+const (
+	ReasonSilent  = "silent for Life Time" // the peer has not been heard for so long
+	ReasonRemoved = "participant removed"  // by whoever drives the KaY
+)
 
 // NumEvents is the number of values of EventKind, for arrays of counters.
 const NumEvents = int(EventSuspensionOver) + 1

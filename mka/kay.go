@@ -249,7 +249,7 @@ func (k *KaY) remove(ckn keyderive.CKN, out *Output) error {
 	if p == nil {
 		return ErrNoParticipant
 	}
-	p.dropPeers("participant removed", out)
+	p.dropPeers(ReasonRemoved, out)
 	for i := range k.participants {
 		if k.participants[i] == p {
 			k.participants = append(k.participants[:i], k.participants[i+1:]...)

@@ -77,7 +77,9 @@ func (p *port) publish(e mka.Event) {
 		level = slog.LevelInfo
 	case mka.EventPrincipal:
 		level = p.principalLevel(e)
-	case mka.EventPeerLost, mka.EventUnsecured, mka.EventSuiteRefused, mka.EventNoSuite, mka.EventNoKeyServer,
+	case mka.EventPeerLost:
+		level = p.lossLevel(e)
+	case mka.EventUnsecured, mka.EventSuiteRefused, mka.EventNoSuite, mka.EventNoKeyServer,
 		mka.EventSecYFailed:
 		level = slog.LevelWarn
 	}
@@ -93,6 +95,14 @@ func (p *port) principalLevel(e mka.Event) slog.Level {
 		return slog.LevelWarn
 	}
 	return slog.LevelInfo
+}
+
+// lossLevel is not loud about what each roll-over brings about: the peers of a key that has ended go with it.
+func (p *port) lossLevel(e mka.Event) slog.Level {
+	if e.Reason == mka.ReasonRemoved || p.given[e.CKN].Standby {
+		return slog.LevelInfo
+	}
+	return slog.LevelWarn
 }
 
 // attrs are the fields of an event that say something, by fixed names.

@@ -281,6 +281,25 @@ func TestEveryKeyIsUsedWhileTheClockHasNeverBeenRight(t *testing.T) {
 	}
 }
 
+// Clause: none; design: a roll-over is no cause for alarm, the loss of a peer is
+func TestPeersOfAKeyThatHasEndedGoQuietly(t *testing.T) {
+	k := newKeyed(t, key(t, 1, -time.Hour, -1), ended(key(t, 2, -time.Hour, -1), keyTolerance/2))
+	for _, c := range []struct {
+		key    int
+		reason string
+		want   string
+	}{
+		{0, mka.ReasonSilent, "WARN"}, {0, "restarted", "WARN"}, {0, mka.ReasonRemoved, "INFO"},
+		{1, mka.ReasonSilent, "INFO"}, {1, mka.ReasonRemoved, "INFO"},
+	} {
+		k.log.Reset()
+		k.publish(mka.Event{Kind: mka.EventPeerLost, CKN: k.keys[c.key].CKN, Peer: 7, Reason: c.reason})
+		if got := k.log.String(); !strings.Contains(got, "level="+c.want+" msg=peer-lost") {
+			t.Errorf("key %d, %s: the log says %q, want %s", c.key, c.reason, got, c.want)
+		}
+	}
+}
+
 // Clause: none; design: the fallback is never used silently
 func TestFallbackInUseIsLoudInTheLog(t *testing.T) {
 	k := newKeyed(t, key(t, 1, -time.Hour, -1), fallback(key(t, 2, -time.Hour, -1)))
