@@ -87,10 +87,11 @@ func complain(w io.Writer, err error, started bool) {
 }
 
 func remedyOf(err error) string {
-	if errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.EACCES) {
+	remedy := control.RemedyOf(err)
+	if remedy == "" && (errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.EACCES)) {
 		return "run it as root, or with CAP_NET_ADMIN and CAP_NET_RAW"
 	}
-	return control.RemedyOf(err)
+	return remedy
 }
 
 // command is the command line.

@@ -106,6 +106,19 @@ func TestCheckSaysWhichFilesHaveErrors(t *testing.T) {
 	}
 }
 
+// Clause: none; design: one thing to try, that of the cause
+func TestPlanWithoutADaemonNamesOneRemedy(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "mkad.toml")
+	write(t, file, "[daemon]\ncontrol = \""+filepath.Join(dir, "none.sock")+"\"\n"+portTable("1"))
+	write(t, filepath.Join(dir, "keys.toml"), goodKey)
+	var stdout, stderr bytes.Buffer
+	exit := run([]string{"--check", "--diff", "--config", file}, &stdout, &stderr)
+	if exit != exitFailed || strings.Count(stderr.String(), "\ntry: ") != 1 || !strings.Contains(stderr.String(), "\ntry: start mkad, or name its socket") {
+		t.Errorf("exit status %d, errors %q", exit, stderr.String())
+	}
+}
+
 // goodKey is a CAK file.
 const goodKey = "[[key]]\nckn = \"0001\"\ncak = \"77c1b3d50ee94a6f8a2d1c3e5b7f9a0d\"\n"
 
