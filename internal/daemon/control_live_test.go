@@ -488,6 +488,23 @@ func TestPeerThatDoesNotReceiveIsWarnedOf(t *testing.T) {
 	}
 }
 
+// Clause: none; design: who has a key server that encrypts nothing is told
+func TestKeyServerThatEncryptsNothingIsWarnedOf(t *testing.T) {
+	t.Parallel()
+	l := newLink(t, released, "", "# port")
+	edit(t, l.East, "# port", "key_server_priority = 1\nconfidentiality = \"integrity-only\"")
+	must(t, l.Secure(t.Context()))
+	if w := portOf(t, l.East).Warnings; len(w) != 0 {
+		t.Errorf("who has it configured is warned: %q", w)
+	}
+	const warning = "confidentiality is integrity-only where offset-0 is configured, so nothing is encrypted"
+	for _, command := range []string{"status", "explain"} {
+		if out := strings.Join(strings.Fields(mkactl(t, l.West, command, mkadlab.Lower)), " "); !strings.Contains(out, warning) {
+			t.Errorf("mkactl %s says\n%s", command, out)
+		}
+	}
+}
+
 // plainStream sends frames from a device in the west to the bare wire in the east.
 func plainStream(t *testing.T, l *mkadlab.Link, from string) netlab.StreamReport {
 	t.Helper()

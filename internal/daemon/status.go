@@ -77,7 +77,7 @@ func (p *port) document() control.Port {
 func (p *port) warnings() []string {
 	all := p.keyWarnings()
 	if p.kay != nil {
-		all = append(all, explain.Deafness(p.kay.Status(p.now()), p.cfg.LifeTime)...)
+		all = append(all, explain.Warnings(p.kay.Status(p.now()), p.cfg.LifeTime, p.cfg.Confidentiality)...)
 	}
 	return all
 }

@@ -7,7 +7,6 @@ import (
 
 	"mkad/eapol"
 	"mkad/keyderive"
-	"mkad/mka"
 )
 
 // Facts are the evidence in words, a line each.
@@ -34,21 +33,7 @@ func Facts(e Evidence) []string {
 				q.SCI, p.CKN, state, q.LastSeen.Seconds(), q.KeyServerPriority, q.Version))
 		}
 	}
-	return append(facts, Deafness(e.MKA, e.LifeTime)...)
-}
-
-// Deafness says of which live peers nothing is received, though the port is secured, a line each: they have reported for longer
-// than a re-key or a join may take, that they do not receive with the key in use.
-func Deafness(s mka.Status, lifeTime time.Duration) (all []string) {
-	for _, p := range s.Participants {
-		for _, q := range p.Peers {
-			if s.Secured && p.Principal && q.Deaf >= 2*lifeTime {
-				all = append(all, fmt.Sprintf("peer %s has reported for %.0f s that it does not receive with the key in use: what is sent to it is lost; "+
-					"look there for the reason", q.SCI, q.Deaf.Seconds()))
-			}
-		}
-	}
-	return all
+	return facts
 }
 
 func (e *Evidence) linkFact() string {
