@@ -138,6 +138,10 @@ func checkFit(cfg *config.Config, p config.Port, lower, controlled linkwatch.Lin
 // checkLower warns of a lower device that is still to come, or that the host uses.
 func checkLower(cfg *config.Config, p config.Port, link linkwatch.Link) config.Problems {
 	switch {
+	case !link.Exists && linkwatch.RealName(p.Interface) != "":
+		real := linkwatch.RealName(p.Interface)
+		return config.Problems{warning(cfg, p, "interface", fmt.Sprintf("%s is only another name of %s", p.Interface, real),
+			fmt.Sprintf("write interface = %q", real))}
 	case !link.Exists:
 		return config.Problems{warning(cfg, p, "interface", p.Interface+" does not exist now", "mkad waits for it")}
 	case p.Uncontrolled == config.Closed && linkwatch.Lowerable(link) == nil:

@@ -35,6 +35,9 @@ func (p *port) evidence() explain.Evidence {
 		Now:         p.now(),
 		Seen:        &p.seen,
 	}
+	if p.known && !p.link.Exists {
+		e.Link.Real = linkwatch.RealName(p.cfg.Interface)
+	}
 	if p.kay == nil {
 		return e
 	}

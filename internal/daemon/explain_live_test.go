@@ -56,6 +56,18 @@ var ailments = []ailment{
 		must(t, l.Secure(t.Context()))
 		must(t, l.East.Remove(mkadlab.Lower))
 	}},
+	{"another name of a device", explain.NoDevice, "eth1 is only another name of real0", "", func(t *testing.T, l *mkadlab.Link) {
+		for _, args := range [][]string{{"set", mkadlab.Lower, "name", "real0"}, {"property", "add", "dev", "real0", "altname", mkadlab.Lower}} {
+			_, err := l.West.Run(t.Context(), "ip", append([]string{"link"}, args...)...)
+			must(t, err)
+		}
+		out, err := mkad(t, l.West, "--check")
+		must(t, err)
+		if !strings.Contains(out, "eth1 is only another name of real0") {
+			t.Errorf("--check says\n%s", out)
+		}
+		must(t, l.West.StartDaemon(t.Context()))
+	}},
 	{"device down", explain.DeviceDown, "ip link set eth1 up", "", func(t *testing.T, l *mkadlab.Link) {
 		must(t, l.Secure(t.Context()))
 		must(t, l.West.SetDown(mkadlab.Lower))

@@ -108,6 +108,9 @@ func noDevice(e *Evidence) (why, remedy string) {
 	if e.Link.Exists {
 		return "", ""
 	}
+	if e.Link.Real != "" {
+		return fmt.Sprintf("%s is only another name of %s", e.Interface, e.Link.Real), fmt.Sprintf("write interface = %q", e.Link.Real)
+	}
 	return e.Interface + " does not exist", "it is used as soon as it appears"
 }
 

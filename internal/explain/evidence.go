@@ -45,6 +45,7 @@ type Link struct {
 	Frames  uint64 // received since the carrier came, of whatever kind
 	Virtual string // what the device is when a virtual switch may be behind it, for instance "virtio_net"
 	Moved   bool   // its MAC address is not the one that it was born with
+	Real    string // the device that has the interface's name as an alternative one, "" if none has
 }
 
 // Keys are those of the CAK file.

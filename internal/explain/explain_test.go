@@ -157,6 +157,9 @@ var everyCondition = []made{
 	{"no device", explain.NoDevice, "eth1 does not exist", func() *lab {
 		return newLab().but(func(e *explain.Evidence) { e.Link = explain.Link{} })
 	}},
+	{"another name of a device", explain.NoDevice, "eth1 is only another name of enp3s0; write interface = \"enp3s0\"", func() *lab {
+		return newLab().but(func(e *explain.Evidence) { e.Link = explain.Link{Real: "enp3s0"} })
+	}},
 	{"device down", explain.DeviceDown, "ip link set eth1 up", func() *lab {
 		return newLab().but(func(e *explain.Evidence) { e.Link.Up, e.Link.Carrier = false, false })
 	}},

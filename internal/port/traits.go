@@ -30,6 +30,16 @@ func TraitsOf(name string, ifindex int) (Traits, error) {
 	return t, nil
 }
 
+// RealName is that of the device which has the name as an alternative one (ip link property add), in the network namespace of
+// the calling thread; "" if none has.
+func RealName(name string) string {
+	link, err := netlink.LinkByName(name)
+	if err != nil || link.Attrs().Name == name {
+		return ""
+	}
+	return link.Attrs().Name
+}
+
 // driver asks by way of a socket of a family that every sandbox lets us have.
 func driver(name string) string {
 	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
