@@ -49,6 +49,9 @@ func TestSAKsThatAreDroppedAreWipedAtTheNextCall(t *testing.T) {
 			t.Errorf("SAK %d is kept: % x", i, sak)
 		}
 	}
+	if n := len(w.doomed); n != 0 {
+		t.Errorf("%d keys that are wiped are still to be", n)
+	}
 }
 
 // Clause: none; design: the same for a SAK that another replaces before CP has come to it
@@ -93,7 +96,9 @@ func TestSAKOfTheFormerPrincipalThatCPHasNotBegunWithIsForgotten(t *testing.T) {
 			w.in(cpTransmitting)
 			w.cp.latest.server, w.cp.server = cpPeerSCI, cpPeerSCI
 		}
-		w.adopt(former, cpKey(3, 2))
+		forgotten := cpKey(3, 2)
+		sak := withSAK(t, forgotten)
+		w.adopt(former, forgotten)
 		former.server = candidate{}
 		better := &participant{kay: w.KaY, server: candidate{sci: cpPeerSCI}}
 		w.participants = append(w.participants, better)
@@ -101,6 +106,9 @@ func TestSAKOfTheFormerPrincipalThatCPHasNotBegunWithIsForgotten(t *testing.T) {
 		w.choosePrincipal(1, &out)
 		if w.principal != better || w.cp.next != nil || w.cp.chgdServer {
 			t.Errorf("next %v, chgdServer %t", w.cp.next, w.cp.chgdServer)
+		}
+		if w.wipeDoomed(); !isWiped(sak) {
+			t.Errorf("its SAK is kept: % x", sak)
 		}
 		next := cpKey(4, 3)
 		next.server = cpPeerSCI
