@@ -426,14 +426,16 @@ func TestRestartWithinASuspensionElectsNobody(t *testing.T) {
 // Requirement: R115, R116
 func TestSuspensionThatCannotBeIsNotResumed(t *testing.T) {
 	for name, c := range map[string]struct {
-		edit    func(now mka.Time, s *mka.SuspensionState)
+		edit    func(now mka.Time, s *mka.SuspensionState, sentAt mka.Time)
 		resumed bool // its peers have lived no longer than they can
+		told    bool // that the suspension is over
 	}{
-		"it is over":                 {func(now mka.Time, s *mka.SuspensionState) { s.Until = now }, true},
-		"longer than the limit":      {func(_ mka.Time, s *mka.SuspensionState) { s.Until = s.From.Add(mka.SuspensionLimit) + 1 }, false},
-		"from the future":            {func(now mka.Time, s *mka.SuspensionState) { s.From = now + 1 }, false},
-		"of nobody":                  {func(_ mka.Time, s *mka.SuspensionState) { s.By = 0 }, false},
-		"of somebody who is no peer": {func(_ mka.Time, s *mka.SuspensionState) { s.By = 7 }, true},
+		"over when the last MKPDU was sent": {func(_ mka.Time, s *mka.SuspensionState, sentAt mka.Time) { s.Until = sentAt }, true, false},
+		"it is over":                        {func(now mka.Time, s *mka.SuspensionState, _ mka.Time) { s.Until = now }, true, true},
+		"longer than the limit":             {func(_ mka.Time, s *mka.SuspensionState, _ mka.Time) { s.Until = s.From.Add(mka.SuspensionLimit) + 1 }, false, false},
+		"from the future":                   {func(now mka.Time, s *mka.SuspensionState, _ mka.Time) { s.From = now + 1 }, false, false},
+		"of nobody":                         {func(_ mka.Time, s *mka.SuspensionState, _ mka.Time) { s.By = 0 }, false, false},
+		"of somebody who is no peer":        {func(_ mka.Time, s *mka.SuspensionState, _ mka.Time) { s.By = 7 }, true, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w, m, p := suspendedBy(t, 60)
@@ -441,10 +443,11 @@ func TestSuspensionThatCannotBeIsNotResumed(t *testing.T) {
 			if m.Kept().Participants[0].Suspended.By != p.SCI {
 				t.Fatal("the suspension was not kept")
 			}
+			mark := m.Mark()
 			m.Kill()
 			m.Alter(func(s *mka.State) {
 				u := &s.Participants[0]
-				c.edit(w.Now, &u.Suspended)
+				c.edit(w.Now, &u.Suspended, u.SentAt)
 				u.Peers[0].ExpiresAt = min(u.Peers[0].ExpiresAt, u.Suspended.Until.Add(mka.LifeTime))
 			})
 			if err := m.Resume(true, theKey()); (err == nil) != c.resumed {
@@ -452,6 +455,9 @@ func TestSuspensionThatCannotBeIsNotResumed(t *testing.T) {
 			}
 			if d := suspended(m); d != 0 {
 				t.Errorf("suspended for %v", d)
+			}
+			if told := m.Since(mark).Has(mka.EventSuspensionOver); told != c.told {
+				t.Errorf("told that it is over: %t, want %t", told, c.told)
 			}
 			if w.Run(2 * mka.LifeTime); isLive(m, p.SCI) {
 				t.Error("the silent key server is live after Life Time")
