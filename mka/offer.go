@@ -83,7 +83,6 @@ func (p *participant) noteOthers(q *peer, m *eapol.MKPDU) {
 		}
 	}
 	if o := p.offer; o != nil && o.early && p.hearEachOther() {
-		o.early = false
 		p.wantSAK("members hear each other")
 	}
 }
