@@ -28,6 +28,21 @@ func suspendedBy(t *testing.T, seconds uint8) (*world, *mkatest.Member, *mkatest
 	return w, m, p
 }
 
+// suspendedBesideABetter is suspended for 30 s, and then hears a member that would be elected.
+func suspendedBesideABetter(t *testing.T) (w *world, m *mkatest.Member, server, better *mkatest.Peer) {
+	w, m, server = following(t, secy.GCMAESXPN128)
+	w.Run(mka.LifeTime)
+	server.Priority = 5
+	server.Say(suspends(30))
+	server.Hush()
+	w.until("suspended", time.Second, func() bool { return suspended(m) > 0 })
+	better = w.peer(3)
+	better.Priority = 0
+	better.Talk()
+	w.until("the better one is live", mka.HelloTime, func() bool { return isLive(m, better.SCI) })
+	return w, m, server, better
+}
+
 // Clause: 802.1X-2020 9.18: an announced suspension keeps SAs and peers, and MKA goes on afterwards with the same MI
 // Requirement: R115
 func TestKeyServerThatSuspendsIsKeptAndResumes(t *testing.T) {
@@ -221,15 +236,7 @@ func TestSuspensionOfWhoIsNotLiveIsIgnored(t *testing.T) {
 // Clause: 802.1X-2020 9.18: elections are held off
 // Requirement: R115
 func TestElectionsWaitForTheEndOfTheSuspension(t *testing.T) {
-	w, m, p := following(t, secy.GCMAESXPN128)
-	w.Run(mka.LifeTime)
-	p.Priority = 5
-	p.Say(suspends(30))
-	p.Hush()
-	q := w.peer(3)
-	q.Priority = 0
-	q.Talk()
-	w.until("the better one is live", mka.HelloTime, func() bool { return isLive(m, q.SCI) })
+	w, m, p, q := suspendedBesideABetter(t)
 	mark := m.Mark()
 	q.Generate(secy.GCMAESXPN128, secy.Offset0)
 	wantDiscard(t, m, eapol.DiscardNotKeyServer, func() { q.Tell(m) })
@@ -398,16 +405,7 @@ func TestSuspensionOutlastsARestart(t *testing.T) {
 // Clause: 802.1X-2020 9.18, 9.5; nor does a restart within a suspension bring about another key server
 // Requirement: R115, R116
 func TestRestartWithinASuspensionElectsNobody(t *testing.T) {
-	w, m, p := following(t, secy.GCMAESXPN128)
-	w.Run(mka.LifeTime)
-	p.Priority = 5
-	p.Say(suspends(30))
-	p.Hush()
-	w.until("suspended", time.Second, func() bool { return suspended(m) > 0 })
-	q := w.peer(3)
-	q.Priority = 0
-	q.Talk()
-	w.until("a better one is live", mka.HelloTime, func() bool { return isLive(m, q.SCI) })
+	w, m, p, q := suspendedBesideABetter(t)
 	w.Run(mka.HelloTime)
 	m.Kill()
 	if err := m.Resume(true, theKey()); err != nil {

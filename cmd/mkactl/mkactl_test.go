@@ -580,7 +580,7 @@ func TestCleanupWithoutAConfigurationSaysWhatItDidNotLookFor(t *testing.T) {
 			"or ip link del NAME\n"})
 }
 
-func TestCleanupWithNothingToDoSaysSo(t *testing.T) {
+func TestCleanupThatFindsNothingSaysSo(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "mkad.toml")
 	if err := os.WriteFile(path, []byte("[[port]]\ninterface = \"eth2\"\ncontrolled = \"macsec9\"\n"), 0o600); err != nil {
 		t.Fatal(err)

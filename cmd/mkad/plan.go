@@ -21,7 +21,7 @@ func printPlan(socket, path string, stdout io.Writer) error {
 	defer client.Close()
 	plan, err := client.Plan(ctx)
 	if err != nil {
-		return fmt.Errorf("ask the running mkad what a reload would do, at the socket that is configured or at that of --socket: %w", err)
+		return fmt.Errorf("ask the running mkad what a reload would do: %w", err)
 	}
 	if !sameFile(plan.Config, path) {
 		return fmt.Errorf("the running mkad has another configuration, %s; check that, or leave --diff out", plan.Config)

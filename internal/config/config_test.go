@@ -154,6 +154,7 @@ func TestRelativeKeysStartAtTheDirectoryOfTheConfiguration(t *testing.T) {
 		{`keys/eth1.toml`, "/etc/mkad/keys/eth1.toml"},
 		{`../eth1.toml`, "/etc/eth1.toml"},
 		{`/root/eth1.toml`, "/root/eth1.toml"},
+		{`550e8400-e29b-41d4-a716-446655440000.toml`, "/etc/mkad/550e8400-e29b-41d4-a716-446655440000.toml"},
 		{`./77c1b3d50ee94a6f8a2d1c3e5b7f9a0d`, "/etc/mkad/77c1b3d50ee94a6f8a2d1c3e5b7f9a0d"}, // a name that looks like a key
 	} {
 		cfg := mustParse(t, minimal+"keys = '"+test.written+"'\n")

@@ -215,7 +215,8 @@ func (t *table) keysPath(dst *string, iface, dir string) {
 	switch written := t.text("keys", &path); {
 	case written && path == "":
 		t.fail("keys", "is empty", remedy)
-	case !strings.ContainsRune(path, filepath.Separator) && keyLike.MatchString(path): // a path is printed and logged
+	case !strings.ContainsRune(path, filepath.Separator) && filepath.Ext(path) != ".toml" && keyLike.MatchString(path):
+		// A path is printed and logged.
 		t.fail("keys", "looks like a key, not like the path of a file that holds it",
 			remedy+`; begin it with "./" if it is a file's name`)
 		path = ""

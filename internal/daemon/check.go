@@ -16,15 +16,15 @@ import (
 
 // CheckKeys reads the CAK file of every port and returns what is wrong with them.
 func CheckKeys(cfg *config.Config) (all config.Problems) {
-	seen := map[string]bool{}
+	seen, service := map[string]bool{}, serviceUser()
 	for _, p := range cfg.Ports {
 		if seen[p.Keys] {
 			continue
 		}
 		seen[p.Keys] = true
 		keys, problems := loadKeys(p.Keys, time.Now())
-		if all = append(all, problems...); keys != nil && os.Geteuid() == 0 {
-			all = append(all, unreadable(p.Keys, serviceUser())...)
+		if all = append(all, problems...); keys != nil {
+			all = append(all, unreadable(p.Keys, service)...)
 		}
 		for i := range keys {
 			keys[i].CAK.Wipe()
@@ -33,8 +33,12 @@ func CheckKeys(cfg *config.Config) (all config.Problems) {
 	return all
 }
 
-// serviceUser is the user as whom the packaged service runs, nil where there is none.
+// serviceUser is the user as whom the packaged service runs; nil where there is none, or for who is not root and reads no more
+// than that one.
 func serviceUser() *user.User {
+	if os.Geteuid() != 0 {
+		return nil
+	}
 	u, err := user.Lookup("mkad")
 	if err != nil {
 		return nil
@@ -138,11 +142,11 @@ func checkFit(cfg *config.Config, p config.Port, lower, controlled linkwatch.Lin
 // checkLower warns of a lower device that is still to come, or that the host uses.
 func checkLower(cfg *config.Config, p config.Port, link linkwatch.Link) config.Problems {
 	switch {
-	case !link.Exists && linkwatch.RealName(p.Interface) != "":
-		real := linkwatch.RealName(p.Interface)
-		return config.Problems{warning(cfg, p, "interface", fmt.Sprintf("%s is only another name of %s", p.Interface, real),
-			fmt.Sprintf("write interface = %q", real))}
 	case !link.Exists:
+		if name := linkwatch.RealName(p.Interface); name != "" {
+			return config.Problems{warning(cfg, p, "interface", fmt.Sprintf("%s is only another name of %s", p.Interface, name),
+				fmt.Sprintf("write interface = %q", name))}
+		}
 		return config.Problems{warning(cfg, p, "interface", p.Interface+" does not exist now", "mkad waits for it")}
 	case p.Uncontrolled == config.Closed && linkwatch.Lowerable(link) == nil:
 		return checkClosed(cfg, p, link.Index)

@@ -54,7 +54,8 @@ func (p *port) currentState() control.State {
 
 // document is the port's part of the status document.
 func (p *port) document() control.Port {
-	verdict := explain.Explain(p.evidence())
+	e := p.evidence()
+	verdict := explain.Explain(e)
 	doc := control.Port{Interface: p.cfg.Interface, Controlled: p.cfg.Controlled, State: p.state, Since: p.since,
 		Cause: string(verdict.Cause), Reason: verdict.Reason()}
 	if p.state == "" { // asked before the device was looked up
@@ -65,21 +66,17 @@ func (p *port) document() control.Port {
 		doc.SCI = p.sci.String()
 		doc.Counters = counterMap(p.secY.Counters())
 	}
-	doc.Warnings = p.warnings()
+	doc.Warnings = p.warnings(e.MKA)
 	doc.NextKeys = nextKeys(p.keys, p.d.opts.Clock.Now())
 	if p.kay != nil {
-		p.describe(&doc, p.kay.Status(p.now()))
+		p.describe(&doc, e.MKA)
 	}
 	return doc
 }
 
 // warnings are what somebody should look after though the port works.
-func (p *port) warnings() []string {
-	all := p.keyWarnings()
-	if p.kay != nil {
-		all = append(all, explain.Warnings(p.kay.Status(p.now()), p.cfg.LifeTime, p.cfg.Confidentiality)...)
-	}
-	return all
+func (p *port) warnings(s mka.Status) []string {
+	return append(p.keyWarnings(), explain.Warnings(s, p.cfg.LifeTime, p.cfg.Confidentiality)...)
 }
 
 func (p *port) describe(doc *control.Port, s mka.Status) {
