@@ -2,8 +2,10 @@ package mka_test
 
 import (
 	"fmt"
+	"net"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -11,21 +13,28 @@ import (
 	"github.com/cockroachdb/datadriven"
 
 	"mkad/eapol"
+	"mkad/keyderive"
 	"mkad/mka"
 	"mkad/mka/mkatest"
 	"mkad/secy"
 )
 
 // An interaction is played by a script of testdata/mka: commands, and below each what it brings about (transcript). All stations
-// have the key of one CA. With -rewrite the files are written anew: review the difference.
+// have the key of one CA, the first; a KaY may have those of others beside it. With -rewrite the files are written anew:
+// review the difference.
 //
-//	add-kay NAME n=1 [priority=16] [suites=(…)] [policy=should-secure] [hello=5s] [life=15s] [version=1] [delay-protect]
-//	        [icv-indicator] [old-slot] [elect-255]    a KaY with the n-th SCI; its link is up
-//	add-peer NAME n=1 [priority=32] [version=3] [suites=(…)]    a scripted peer, which speaks only when it is made to
+//	add-kay NAME n=1 [priority=16] [suites=(…)] [policy=should-secure] [offset=integrity-only] [capability=0] [hello=5s]
+//	        [life=15s] [version=1] [delay-protect] [icv-indicator] [old-slot] [elect-255] [to=MAC] [ethertype=876f]
+//	        a KaY with the n-th SCI; its link is up
+//	add-peer NAME n=1 [priority=32] [version=3] [suites=(…)] [capability=3] [xpn]    a scripted peer, which speaks only when
+//	        it is made to; xpn: it always has the XPN set
 //	add-gear NAME n=1 profile=… [priority=16]    an implementation, by its profile; it is silent before start
+//	add-key NAME key=2 [fallback] [rank=1] [standby], change-key likewise, remove-key NAME key=2    a KaY's n-th key
 //	start NAME…, hush NAME    gear, or a peer with a hello every 2 s, speaks and is silent
 //	say NAME [list=none|potential|live] [mn=+0|-1|…] [use=none|latest|old|both] [lpn=0] [flag=clear] [priority=255]
-//	        [suspend=60] [indicator] [lists-last]    a peer's next MKPDU; mn is added to what it lists of the KaYs
+//	        [delay-protect] [suspend=60] [indicator] [lists-last] [trailer=4]    a peer's next MKPDU; mn is added to what it
+//	        lists of the KaYs; the trailer are octets behind the MKPDU
+//	desire NAME yes|no    a peer wants MACsec to be used, or not, from now on
 //	generate NAME suite=…    a peer makes a SAK, and says so with its next MKPDU
 //	replay NAME back=1    the peer's last MKPDU but so many is sent again
 //	rekey NAME, restart NAME, rejoin NAME, priority NAME 0, link NAME up|down, fail NAME op=CreateTransmitSA, obey NAME
@@ -46,7 +55,8 @@ type interaction struct {
 const scripts = "../testdata/mka"
 
 // Clause: 802.1X-2020 9.3 to 9.18, 12.4: each file names its own
-// Requirement: R28, R38, R39, R41, R46, R48, R49, R56, R64, R67, R75, R82, R83, R84, R85, R88, R90, R94, R95, R104, R105, R113, R114
+// Requirement: R28, R38, R39, R41, R46, R48, R49, R56, R64, R67, R71, R75, R82, R83, R84, R85, R88, R90, R94, R95, R101
+// Requirement: R102, R103, R104, R105, R113, R114
 func TestInteractionScripts(t *testing.T) {
 	paths, err := filepath.Glob(filepath.Join(scripts, "*.txt"))
 	if err != nil || len(paths) < 15 {
@@ -69,6 +79,7 @@ func (s *interaction) run(t *testing.T, d *datadriven.TestData) string {
 		"generate": s.generate, "replay": s.replay, "rekey": s.rekey, "restart": s.restart, "rejoin": s.rejoin,
 		"priority": s.priority, "link": s.link, "fail": s.fail, "obey": s.obey, "drop": s.sever, "join": s.sever,
 		"jump": s.jump, "quiet": s.setQuiet, "advance": s.advance, "state": s.state,
+		"add-key": s.addKey, "change-key": s.changeKey, "remove-key": s.removeKey, "desire": s.desire,
 	}
 	do, known := commands[d.Cmd]
 	if !known {
@@ -156,10 +167,35 @@ func (s *interaction) addKaY(t *testing.T, d *datadriven.TestData) {
 	if d.HasArg("policy") {
 		cfg.Policy = mka.ShouldSecure
 	}
+	scan(t, d, "capability", &cfg.Capability)
+	if d.HasArg("offset") {
+		cfg.Offset = secy.IntegrityOnly
+	}
+	s.place(t, d, &cfg)
 	s.log.scis[cfg.SCI] = name
 	m := s.Add(name, cfg)
 	s.kays[name] = m
 	m.Up(ckn, cak())
+}
+
+// place reads where a KaY sends its MKPDUs, which is also where it hears them.
+func (s *interaction) place(t *testing.T, d *datadriven.TestData, cfg *mka.Config) {
+	var to, etherType string
+	if scan(t, d, "to", &to) {
+		mac, err := net.ParseMAC(to)
+		if err != nil {
+			d.Fatalf(t, "%v", err)
+		}
+		cfg.Destination = eapol.MAC(mac)
+		cfg.Acceptance.Destinations = []eapol.MAC{cfg.Destination}
+	}
+	if scan(t, d, "ethertype", &etherType) {
+		n, err := strconv.ParseUint(etherType, 16, 16)
+		if err != nil {
+			d.Fatalf(t, "%v", err)
+		}
+		cfg.Acceptance.EtherType = uint16(n)
+	}
 }
 
 func (s *interaction) addPeer(t *testing.T, d *datadriven.TestData) {
@@ -168,7 +204,9 @@ func (s *interaction) addPeer(t *testing.T, d *datadriven.TestData) {
 	p := s.peer(n)
 	scan(t, d, "priority", &p.Priority)
 	scan(t, d, "version", &p.Version)
+	scan(t, d, "capability", &p.Capability)
 	p.Announces = suitesOf(t, d)
+	p.XPN.Present = d.HasArg("xpn")
 	s.log.scis[p.SCI] = name
 	s.peers[name] = p
 }
@@ -185,6 +223,40 @@ func (s *interaction) addGear(t *testing.T, d *datadriven.TestData) {
 	scan(t, d, "priority", &g.Priority)
 	s.log.scis[g.SCI] = name
 	s.gears[name] = g
+}
+
+// keyOf is the n-th key: that of the CA which all stations have is the first.
+func keyOf(t *testing.T, d *datadriven.TestData) (keyderive.CKN, keyderive.CAK) {
+	n := 0
+	d.ScanArgs(t, "key", &n)
+	return mkatest.CKN(fmt.Sprintf("%04d", n)), mkatest.CAK(byte(n), 16)
+}
+
+func useOf(t *testing.T, d *datadriven.TestData) (role mka.Role, rank int64, standby bool) {
+	if d.HasArg("fallback") {
+		role = mka.Fallback
+	}
+	scan(t, d, "rank", &rank)
+	return role, rank, d.HasArg("standby")
+}
+
+func (s *interaction) addKey(t *testing.T, d *datadriven.TestData) {
+	in := mka.ParticipantAdded{}
+	in.CKN, in.CAK = keyOf(t, d)
+	in.Role, in.Rank, in.Standby = useOf(t, d)
+	s.kayOf(t, d).MustStep(in)
+}
+
+func (s *interaction) changeKey(t *testing.T, d *datadriven.TestData) {
+	in := mka.ParticipantChanged{}
+	in.CKN, _ = keyOf(t, d)
+	in.Role, in.Rank, in.Standby = useOf(t, d)
+	s.kayOf(t, d).MustStep(in)
+}
+
+func (s *interaction) removeKey(t *testing.T, d *datadriven.TestData) {
+	ckn, _ := keyOf(t, d)
+	s.kayOf(t, d).MustStep(mka.ParticipantRemoved{CKN: ckn})
 }
 
 func (s *interaction) start(t *testing.T, d *datadriven.TestData) {
@@ -213,14 +285,18 @@ func (s *interaction) say(t *testing.T, d *datadriven.TestData) {
 	if d.HasArg("lists-last") {
 		frame = p.Rewrite(frame, mkatest.ListsLast)
 	}
+	trailer := 0
+	scan(t, d, "trailer", &trailer)
+	frame = append(frame, make([]byte, trailer)...)
 	s.said[first(t, d)] = append(s.said[first(t, d)], frame)
 	p.Send(frame)
 }
 
 // edit alters what a peer says.
 func edit(t *testing.T, d *datadriven.TestData, m *eapol.MKPDU) {
-	var list, use, text string
+	var list, use string
 	var mn int
+	var lpn uint32
 	scan(t, d, "mn", &mn)
 	for _, l := range [...][]eapol.ListedPeer{m.Live.Peers, m.Potential.Peers} {
 		for i := range l {
@@ -240,9 +316,10 @@ func edit(t *testing.T, d *datadriven.TestData, m *eapol.MKPDU) {
 	if scan(t, d, "use", &use) {
 		moveUse(&m.SAKUse, use)
 	}
-	if scan(t, d, "lpn", &text) {
-		m.SAKUse.Latest.LPN, m.SAKUse.Old.LPN = 0, 0
+	if scan(t, d, "lpn", &lpn) {
+		m.SAKUse.Latest.LPN, m.SAKUse.Old.LPN = lpn, lpn
 	}
+	m.SAKUse.DelayProtect = d.HasArg("delay-protect")
 	scan(t, d, "priority", &m.Basic.KeyServerPriority)
 	if d.HasArg("flag") {
 		m.Basic.KeyServer = false
@@ -270,6 +347,10 @@ func moveUse(u *eapol.SAKUse, where string) {
 	case "both":
 		u.Latest, u.Old = k, eapol.KeyUse{KI: k.KI, AN: k.AN}
 	}
+}
+
+func (s *interaction) desire(t *testing.T, d *datadriven.TestData) {
+	s.peerOf(t, d).Desired = d.HasArg("yes")
 }
 
 func (s *interaction) generate(t *testing.T, d *datadriven.TestData) {
@@ -386,11 +467,15 @@ func (s *interaction) state(t *testing.T, d *datadriven.TestData) {
 	}
 	s.log.WriteByte('\n')
 	for _, p := range st.Participants {
+		principal := ""
+		if len(st.Participants) > 1 && p.Principal {
+			principal = " (principal)"
+		}
 		server := "nobody"
 		if p.KeyServer != 0 {
 			server = s.log.sci(p.KeyServer)
 		}
-		fmt.Fprintf(s.log, "  %s mn %d, key server %s", s.log.mi(p.MI), p.MN, server)
+		fmt.Fprintf(s.log, "  %s%s mn %d, key server %s", s.log.mi(p.MI), principal, p.MN, server)
 		for _, q := range p.Peers {
 			state := "potential"
 			if q.Live {

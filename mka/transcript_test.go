@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"mkad/eapol"
+	"mkad/keyderive"
 	"mkad/mka"
 	"mkad/mka/mkatest"
 	"mkad/secy"
@@ -106,7 +107,15 @@ func (t *transcript) pdu(frame []byte) {
 	}
 	b := &m.Basic
 	t.name(b.MI, b.SCI)
-	t.line("pdu", t.sci(b.SCI), "> %s mn %d%s", t.mi(b.MI), b.MN, t.sets(m))
+	t.line("pdu", t.sci(b.SCI), "> %s%s mn %d%s", t.mi(b.MI), t.keyOf(b.CKN), b.MN, t.sets(m))
+}
+
+// keyOf names the key of an MKPDU, if it is not the one that all stations have.
+func (t *transcript) keyOf(c keyderive.CKN) string {
+	if c == mkatest.CKN(ckn) {
+		return ""
+	}
+	return " by key " + strings.TrimLeft(string(c.AppendTo(nil)), "0")
 }
 
 // sets are the parameter sets of an MKPDU, those that say something.
