@@ -429,8 +429,11 @@ func TestDiscardedFrameIsToldAsFarAsItWasRead(t *testing.T) {
 			m.MustStep(mka.FrameReceived{Frame: frame})
 			e := m.Since(mark).Events[0]
 			want := mka.Event{Kind: mka.EventDiscarded, Discard: c.reason}
-			if c.reason > eapol.DiscardDestination {
+			if c.reason >= eapol.DiscardDestination {
 				want.MAC = p.SCI.MAC()
+			}
+			if c.reason == eapol.DiscardDestination {
+				want.DA = m.SCI().MAC()
 			}
 			if c.reason >= eapol.DiscardUnknownCKN {
 				want.CKN, want.Peer, want.MI = mkatest.CKN(ckn), p.SCI, p.MI

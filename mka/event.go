@@ -85,6 +85,7 @@ type Event struct {
 	CKN     keyderive.CKN
 	Peer    secy.SCI
 	MAC     eapol.MAC // EventDiscarded: the frame's source address
+	DA      eapol.MAC // EventDiscarded: its destination address, if it was dropped for that
 	MI      eapol.MI
 	KI      eapol.KI
 	AN      secy.AN

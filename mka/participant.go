@@ -149,8 +149,11 @@ func (k *KaY) authenticate(frame []byte, m *eapol.MKPDU) (*participant, eapol.Di
 func (k *KaY) discard(p *participant, m *eapol.MKPDU, reason eapol.Discard, out *Output) {
 	k.discards[reason]++
 	e := Event{Kind: EventDiscarded, Discard: reason}
-	if reason > eapol.DiscardDestination {
+	if reason >= eapol.DiscardDestination {
 		e.MAC = m.SA
+	}
+	if reason == eapol.DiscardDestination {
+		e.DA = m.DA
 	}
 	if reason >= eapol.DiscardUnknownCKN {
 		e.CKN, e.Peer, e.MI = m.Basic.CKN, m.Basic.SCI, m.Basic.MI

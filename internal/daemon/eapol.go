@@ -30,10 +30,13 @@ func acceptance(cfg config.Port, own eapol.MAC) eapol.Acceptance {
 	return a
 }
 
-// groups are the group addresses that the lower device has to let in.
+// groups are the group addresses that the lower device has to let in: those that are accepted, and the standard ones, so that
+// a peer whose destination is another can be told from one that is silent.
 func (p *port) groups() (list [][6]byte) {
-	for _, d := range acceptance(p.cfg, p.link.MAC).Destinations {
-		list = append(list, d)
+	for _, d := range slices.Concat(acceptance(p.cfg, p.link.MAC).Destinations, standardGroups) {
+		if mac := [6]byte(d); !slices.Contains(list, mac) {
+			list = append(list, mac)
+		}
 	}
 	return list
 }
@@ -43,9 +46,6 @@ func (p *port) eapolFrames() filter.EAPOL {
 	e := filter.EAPOL{EtherType: p.cfg.EAPOLEtherType, In: p.groups(), Out: [][6]byte{p.cfg.EAPOLDestination}}
 	if own := acceptance(p.cfg, p.link.MAC).Station; own != (eapol.MAC{}) {
 		e.In = append(e.In, own)
-	}
-	if len(e.In) == 0 { // the address is not known before there is a device
-		e.In = e.Out
 	}
 	return e
 }

@@ -168,8 +168,9 @@ func (p *port) publishDiscard(e mka.Event) {
 		return
 	}
 	level := slog.LevelWarn
-	if e.Discard == eapol.DiscardReplay {
-		level = slog.LevelDebug // what networks do
+	switch e.Discard {
+	case eapol.DiscardReplay, eapol.DiscardDestination: // what networks do; another CA may reach further, or less far, than ours
+		level = slog.LevelDebug
 	}
 	a := []slog.Attr{slog.String("reason", e.Discard.String()), slog.String("from", e.MAC.String())}
 	if !e.CKN.IsZero() {

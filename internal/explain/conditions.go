@@ -60,6 +60,7 @@ var conditions = [...]condition{
 	{UnknownCKN, unknownCKN},
 	{WrongCAK, wrongCAK},
 	{BadSAK, badSAK},
+	{OtherPlace, otherPlace},
 	{Foreign, foreign},
 
 	// What is not heard.
@@ -338,9 +339,18 @@ func badSAK(e *Evidence) (why, remedy string) {
 	return "", ""
 }
 
+func otherPlace(e *Evidence) (why, remedy string) {
+	bad, seen := e.rejected(eapol.DiscardDestination)
+	if !seen {
+		return "", ""
+	}
+	return fmt.Sprintf("EAPOL frames of %s go to %s, and ours to %s", bad.MAC, bad.DA, e.Destination),
+		"write the same eapol_destination on both sides"
+}
+
 // malformed are the reasons to discard what is MKA, but not as we speak it.
-var malformed = [...]eapol.Discard{eapol.DiscardAlgorithmAgility, eapol.DiscardEAPOLVersion, eapol.DiscardDestination,
-	eapol.DiscardLength, eapol.DiscardBodyTooShort, eapol.DiscardBodyNotMultipleOf4, eapol.DiscardBasicLength,
+var malformed = [...]eapol.Discard{eapol.DiscardAlgorithmAgility, eapol.DiscardEAPOLVersion, eapol.DiscardLength,
+	eapol.DiscardBodyTooShort, eapol.DiscardBodyNotMultipleOf4, eapol.DiscardBasicLength,
 	eapol.DiscardCKNLength, eapol.DiscardSetLength, eapol.DiscardPeerListLength, eapol.DiscardDistributedSAKLength,
 	eapol.DiscardDistributedSAKSuite}
 

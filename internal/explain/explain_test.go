@@ -306,6 +306,12 @@ var everyCondition = []made{
 		})
 		return l.after(time.Second)
 	}},
+	{"another destination", explain.OtherPlace, "of 02:00:00:00:00:02 go to 01:80:c2:00:00:00, and ours to 01:80:c2:00:00:03", func() *lab {
+		l := newLab()
+		p := l.AddPeer(2, ckn, cak())
+		l.Inject(l.Member, p.Next(func(m *eapol.MKPDU) { m.DA = eapol.NearestCustomerBridge }), time.Second)
+		return l.after(10 * time.Second)
+	}},
 	{"another algorithm", explain.Foreign, "algorithm-agility", func() *lab {
 		l := newLab()
 		p := l.AddPeer(2, ckn, cak())
