@@ -645,18 +645,30 @@ func TestFreeANIsTheNextThatNoKeyHas(t *testing.T) {
 func TestUsedSAKsAreRememberedBoundedly(t *testing.T) {
 	var u usedKeys
 	ki := func(server, kn int) eapol.KI { return eapol.KI{MI: eapol.MI{1, byte(server)}, KN: eapol.KN(kn)} }
-	for server := range maxUsedKeys {
-		u.add(ki(server, 5))
+	ckn, err := keyderive.NewCKN([]byte{1})
+	if err != nil {
+		t.Fatal(err)
 	}
-	u.add(ki(0, 3)) // never lower than before
+	add := func(server, kn int) { u.add(ckn, ki(server, kn)) }
+	has := func(server, kn int) bool { return u.has(ckn, ki(server, kn)) }
 	for server := range maxUsedKeys {
-		if !u.has(ki(server, 5)) || !u.has(ki(server, 1)) || u.has(ki(server, 6)) {
-			t.Errorf("key server %d: %t %t %t", server, u.has(ki(server, 5)), u.has(ki(server, 1)), u.has(ki(server, 6)))
+		add(server, 5)
+	}
+	add(0, 3) // never lower than before
+	for server := range maxUsedKeys {
+		if !has(server, 5) || !has(server, 1) || has(server, 6) {
+			t.Errorf("key server %d: %t %t %t", server, has(server, 5), has(server, 1), has(server, 6))
 		}
 	}
-	u.add(ki(maxUsedKeys, 1))
-	if u.has(ki(1, 5)) || !u.has(ki(0, 5)) || !u.has(ki(2, 5)) || !u.has(ki(maxUsedKeys, 1)) {
+	add(maxUsedKeys, 1)
+	if has(1, 5) || !has(0, 5) || !has(2, 5) || !has(maxUsedKeys, 1) {
 		t.Error("another than the longest unused gave way")
+	}
+	if u.has(keyderive.CKN{}, ki(0, 4)) || !u.has(keyderive.CKN{}, ki(0, 5)) {
+		t.Error("of another CA more than the KI itself counts, or not even that")
+	}
+	if u.add(keyderive.CKN{}, ki(1, 2)); !u.has(ckn, ki(1, 2)) {
+		t.Error("a KI of a CA that is not known does not count in each")
 	}
 	for n := range maxUsedKeys + 1 {
 		u.addSAK(keyderive.Fingerprint{1, byte(n)})
@@ -792,11 +804,11 @@ func TestSAKOnItsWayInIsForgottenOnlyIfUnused(t *testing.T) {
 		w := newCPWorld()
 		y := cpKey(2, 1)
 		y.ki.KN, y.name = 7, keyderive.Fingerprint{1}
-		w.used.add(y.ki)
+		w.used.add(keyderive.CKN{}, y.ki)
 		w.used.addSAK(y.name)
 		var out Output
 		w.resumeLatest(y, &KeyState{Tx: c.tx}, c.holding, &out)
-		if w.used.hasSAK(y.name) != c.want || w.used.has(y.ki) != c.want {
+		if w.used.hasSAK(y.name) != c.want || w.used.has(keyderive.CKN{}, y.ki) != c.want {
 			t.Errorf("%+v, said to transmit: %t: remembered %t", c.holding, c.tx, w.used.hasSAK(y.name))
 		}
 		if in := w.cp.state == cpReceive && w.cp.latest == y; in != c.holding.Complete {

@@ -24,13 +24,14 @@ func (p *participant) decideSAK(d decision, m *eapol.MKPDU) (decision, eapol.Dis
 		return d, eapol.Accepted
 	}
 	ki := eapol.KI{MI: b.MI, KN: set.KN}
-	if k.holds(ki) {
+	if y := k.keyOf(ki.KeyID()); y != nil && y.isOf(p) {
 		return d, eapol.Accepted // the same SAK in each hello is normal
 	}
+	held := k.holds(ki) // of another CA: who has that key has used the KI up
 	if !lists(&m.Live, p.mi) {
 		return d, eapol.Accepted // it was made before the key server knew us by this MI, and is not for us; all else is
 	}
-	if k.used.has(ki) {
+	if held || k.used.has(p.ckn, ki) {
 		if p.unmissed(m) {
 			return d, eapol.Accepted // it is heard: it has not forgotten us, but we it
 		}

@@ -1,11 +1,13 @@
 package mka_test
 
 import (
+	"bytes"
 	"runtime"
 	"testing"
 	"time"
 
 	"mkad/eapol"
+	"mkad/keyderive"
 	"mkad/mka"
 	"mkad/mka/mkatest"
 	"mkad/secy"
@@ -58,7 +60,7 @@ var lies = []struct {
 		s.x.MN = ^eapol.MN(0) - 1
 		s.tellBoth()
 	}},
-	{name: "SAK Use for keys that nobody knows", harm: interrupted, lie: func(s *besieged, n int) {
+	{name: "SAK Use for keys that nobody knows", lie: func(s *besieged, n int) {
 		s.tellBoth(func(u *eapol.MKPDU) {
 			u.SAKUse.Latest = eapol.KeyUse{KI: eapol.KI{MI: s.x.MI, KN: eapol.KN(n)}, Tx: true, Rx: true, LPN: 1}
 			u.SAKUse.Old = eapol.KeyUse{KI: eapol.KI{MI: s.a.MI(), KN: eapol.KN(1000 + n)}, Tx: true, Rx: true, LPN: ^uint32(0)}
@@ -308,4 +310,157 @@ func heap() uint64 {
 	runtime.GC()
 	runtime.ReadMemStats(&m)
 	return m.HeapAlloc
+}
+
+// lastKN is the greatest Key Number of all.
+const lastKN = ^eapol.KN(0)
+
+// forged is a Distributed SAK for m, as of the key server: with its SCI, this KI, and the Message Number after mn.
+func forged(w *world, m, server *mkatest.Member, ckn string, cak keyderive.CAK, ki eapol.KI, mn eapol.MN) []byte {
+	x := w.AddPeer(9, ckn, cak)
+	x.SCI, x.MI, x.MN, x.Priority, x.KN = server.SCI(), ki.MI, mn, 16, ki.KN-1
+	x.Key.AN = secy.AN(ki.KN % 4)
+	x.Generate(secy.GCMAES128, secy.Offset0)
+	p := participantOf(m, ckn)
+	return x.Next(listingNobody, listingLive(p.MI, p.MN))
+}
+
+// participantOf is how a member stands in a CA; zero: it is not there.
+func participantOf(m *mkatest.Member, ckn string) (p mka.ParticipantStatus) {
+	for _, q := range m.Status().Participants {
+		if q.CKN == mkatest.CKN(ckn) {
+			p = q
+		}
+	}
+	return p
+}
+
+// serverFirst puts the key server of a pair first.
+func serverFirst(pair []*mkatest.Member) (server, other *mkatest.Member) {
+	if pair[1].Status().KeyServer {
+		return pair[1], pair[0]
+	}
+	return pair[0], pair[1]
+}
+
+// Clause: 802.1X-2020 9.8, 9.4.2: of whose MI a SAK is reported that it has not made takes another: the Key Numbers of the
+// former are used up for who has that SAK
+// Requirement: R77
+func TestForgedKeyNumberIsLivedDown(t *testing.T) {
+	w, members := group(t, 2)
+	a, b := serverFirst(members)
+	w.Run(mka.LifeTime)
+	w.Sever(b, a) // until a has sent the Message Number that was forged, or it would notice that
+	p := participantOf(a, ckn)
+	w.Inject(b, forged(w, b, a, ckn, cak(), eapol.KI{MI: p.MI, KN: lastKN}, p.MN), 0)
+	w.Run(mka.HelloTime + 100*time.Millisecond)
+	if participantOf(a, ckn).MI != p.MI {
+		t.Fatal("the key server has noticed something else")
+	}
+	w.Join(b, a)
+	w.Run(2 * (mka.LifeTime + mka.HelloTime))
+	w.connected(a, b)
+	for range 3 {
+		was := a.SecY.Tx
+		a.MustStep(mka.RekeyRequested{})
+		w.until("the re-key is over", mka.LifeTime, func() bool {
+			return a.SecY.Tx != was && b.SecY.Tx == a.SecY.Tx && a.Status().CP == "RETIRE" && b.Status().CP == "RETIRE"
+		})
+		w.connected(a, b)
+	}
+}
+
+// Clause: 802.1X-2020 9.10.1: what a peer once reports of a SAK that is unknown is ignored: it may be late
+// Requirement: R88
+func TestSAKOfOursThatWeHaveNotMadeCountsOnceItIsUsedForAWhile(t *testing.T) {
+	w, m, p := serving(t)
+	reports := func(rx bool) func(*eapol.MKPDU) {
+		ki := eapol.KI{MI: m.MI(), KN: 99}
+		return func(u *eapol.MKPDU) { u.SAKUse.Old = eapol.KeyUse{KI: ki, AN: 3, Rx: rx, LPN: 1} }
+	}
+	mi := m.MI()
+	for _, edit := range []func(*eapol.MKPDU){reports(true), func(*eapol.MKPDU) {}, reports(false), reports(true), reports(false)} {
+		p.Say(edit)
+		w.Run(1100 * time.Millisecond)
+	}
+	if m.MI() != mi {
+		t.Fatal("the MI changes for a key that is not used, or no more")
+	}
+	p.Hush()
+	p.Say(reports(true))
+	w.Run(900 * time.Millisecond)
+	p.Say(reports(true))
+	w.Run(100 * time.Millisecond)
+	if m.MI() != mi {
+		t.Fatal("the MI changes within a second")
+	}
+	p.Say(reports(true))
+	w.Run(20 * time.Millisecond)
+	if m.MI() == mi {
+		t.Error("the MI stays")
+	}
+}
+
+// Clause: 802.1X-2020 9.14, 9.8: who has the key of one CA uses up no Key Numbers of another's
+// Requirement: R77, R100
+func TestForgedKeyNumberOfAnotherCACountsOnlyThere(t *testing.T) {
+	w, a, b := fallenBack(t)
+	mi := participantOf(a, ckn).MI
+	w.Inject(b, forged(w, b, a, ckn2, cak2(), eapol.KI{MI: mi, KN: lastKN}, 0), 0)
+	w.Run(4 * time.Second)
+	w.Lose = nil
+	w.until("the primary is principal again", 4*mka.LifeTime, func() bool {
+		return principal(a) == ckn && principal(b) == ckn && a.SecY.Tx == b.SecY.Tx
+	})
+	w.Run(mka.LifeTime)
+	w.connected(a, b)
+	wantPrincipal(t, ckn, a, b)
+}
+
+// fallenBack is a pair, its key server first, that uses its fallback, as no MKPDU of the primary's CA passes.
+func fallenBack(t *testing.T) (w *world, a, b *mkatest.Member) {
+	t.Helper()
+	w, members := pairWithFallback(t, 2)
+	a, b = serverFirst(members)
+	w.Run(mka.LifeTime)
+	w.Lose = func(_, _ mkatest.Station, frame []byte) bool { return bytes.Contains(frame, []byte(ckn)) }
+	w.until("the fallback is principal", 3*mka.LifeTime, func() bool { return principal(a) == ckn2 && principal(b) == ckn2 })
+	w.Run(mka.LifeTime)
+	return w, a, b
+}
+
+// Clause: 802.1X-2020 9.14, 9.8: a SAK under the KI of one that another CA has brought is another SAK, and is refused
+// Requirement: R77, R100
+func TestSAKUnderTheKIOfAnotherCAsIsRefused(t *testing.T) {
+	w, a, b := fallenBack(t)
+	ki := func(n int) eapol.KI { return eapol.KI{MI: participantOf(a, ckn).MI, KN: eapol.KN(n)} }
+	for n := range 2 {
+		b.MustStep(mka.FrameReceived{Frame: forged(w, b, a, ckn2, cak2(), ki(7+n), eapol.MN(n))})
+		w.Run(0)
+	}
+	mi := participantOf(b, ckn).MI
+	for n := range 2 {
+		wantDiscard(t, b, eapol.DiscardSAKReuse, func() {
+			b.MustStep(mka.FrameReceived{Frame: forged(w, b, a, ckn, cak(), ki(7+n), eapol.MN(100+n))})
+		})
+		w.Run(time.Second)
+	}
+	if participantOf(b, ckn).MI == mi {
+		t.Error("it remains a member to whom that SAK is distributed")
+	}
+}
+
+// Clause: 802.1X-2020 9.4.2, 9.14: an MI of ours is nobody else's, in whichever CA it is used: its KIs would be ours
+// Requirement: R42, R100
+func TestMIOfOurOtherParticipantIsDiscarded(t *testing.T) {
+	w, a, b := fallenBack(t)
+	before := a.Status().Participants
+	wantDiscard(t, a, eapol.DiscardOwnMI, func() {
+		a.MustStep(mka.FrameReceived{Frame: forged(w, a, b, ckn2, cak2(), eapol.KI{MI: participantOf(a, ckn).MI, KN: 7}, 0)})
+	})
+	for i, p := range a.Status().Participants {
+		if p.MI != before[i].MI {
+			t.Errorf("the MI in CA %s changes", p.CKN)
+		}
+	}
 }

@@ -8,16 +8,23 @@ import (
 	"mkad/secy"
 )
 
-// maxUsedKeys bounds the memory of SAKs that were used before: one entry for each key server's MI, and one for each SAK.
+// maxUsedKeys bounds the memory of SAKs that were used before: one entry for each key server's MI in each CA, and one for each
+// SAK.
 const maxUsedKeys = 64
 
 // usedKeys remembers which SAKs were used on the port, so that none is installed twice: its packet numbers would start
-// again. Key Numbers only grow under one MI, so the greatest is enough. A key server whose randomness fails, or that
-// lies, may give an old SAK a new KI: so the SAKs themselves are remembered too, by what names them. Both stand in the
-// order in which they were last used: the first, or a place that is empty, gives way.
+// again. Key Numbers only grow under one MI, so the greatest is enough: of one CA, for who holds the key of another could use
+// up the numbers of an MI that it only hears. A key server whose randomness fails, or that lies, may give an old SAK a new KI:
+// so the SAKs themselves are remembered too, by what names them. Both stand in the order in which they were last used: the
+// first, or a place that is empty, gives way.
 type usedKeys struct {
-	last [maxUsedKeys]eapol.KI
+	last [maxUsedKeys]usedKey
 	saks [maxUsedKeys]keyderive.Fingerprint
+}
+
+type usedKey struct {
+	ckn keyderive.CKN // zero: not known, from a State that does not say it
+	ki  eapol.KI
 }
 
 func (u *usedKeys) hasSAK(f keyderive.Fingerprint) bool { return slices.Contains(u.saks[:], f) }
@@ -27,24 +34,29 @@ func (u *usedKeys) addSAK(f keyderive.Fingerprint) {
 	u.saks[maxUsedKeys-1] = f
 }
 
-func (u *usedKeys) has(ki eapol.KI) bool {
-	i := u.find(ki.MI)
-	return i >= 0 && u.last[i].KN >= ki.KN
+func (u *usedKeys) has(ckn keyderive.CKN, ki eapol.KI) bool {
+	i := u.find(ckn, ki.MI)
+	return i >= 0 && u.last[i].ki.KN >= ki.KN || u.hasKI(ki)
 }
 
-func (u *usedKeys) add(ki eapol.KI) {
-	i := u.find(ki.MI)
+// hasKI reports whether the KI itself is the last of its MI in some CA: the SecY has known another SAK by it.
+func (u *usedKeys) hasKI(ki eapol.KI) bool {
+	return slices.ContainsFunc(u.last[:], func(k usedKey) bool { return k.ki == ki })
+}
+
+func (u *usedKeys) add(ckn keyderive.CKN, ki eapol.KI) {
+	i := u.find(ckn, ki.MI)
 	if i >= 0 {
-		ki.KN = max(ki.KN, u.last[i].KN)
+		ki.KN = max(ki.KN, u.last[i].ki.KN)
 	}
 	i = max(i, 0)
 	copy(u.last[i:], u.last[i+1:])
-	u.last[maxUsedKeys-1] = ki
+	u.last[maxUsedKeys-1] = usedKey{ckn, ki}
 }
 
-// find is where the MI's entry is, -1 if there is none.
-func (u *usedKeys) find(mi eapol.MI) int {
-	return slices.IndexFunc(u.last[:], func(ki eapol.KI) bool { return ki.MI == mi })
+// find is where the MI's entry of the CA is, -1 if there is none.
+func (u *usedKeys) find(ckn keyderive.CKN, mi eapol.MI) int {
+	return slices.IndexFunc(u.last[:], func(k usedKey) bool { return k.ki.MI == mi && (k.ckn == ckn || k.ckn.IsZero()) })
 }
 
 // adopt makes the key of the participant the one that CP is to move to (newSAK of 12.4).
@@ -56,7 +68,7 @@ func (k *KaY) adopt(p *participant, y *key) {
 		p.gone = 0
 	}
 	k.rekeys++
-	k.used.add(y.ki)
+	k.used.add(p.ckn, y.ki)
 	k.used.addSAK(y.name)
 	k.lastAN = y.an
 	if k.cp.server != 0 && k.cp.server != y.server {

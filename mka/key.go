@@ -76,6 +76,9 @@ func (y *key) lowestPN(now Time) secy.PN {
 
 func (y *key) has(sci secy.SCI) bool { return y.member(sci) != nil }
 
+// isOf reports whether the key was distributed in the participant's CA, as far as that is known.
+func (y *key) isOf(p *participant) bool { return y.owner == nil || y.owner.ckn == p.ckn }
+
 // isFor reports whether the key was made for the peer: one that has taken another MI since may have it, too.
 func (y *key) isFor(q *peer) bool {
 	return slices.ContainsFunc(y.members, func(m member) bool { return m.mi == q.mi || m.sci == q.sci })

@@ -1,6 +1,8 @@
 package mka
 
 import (
+	"slices"
+
 	"mkad/eapol"
 	"mkad/secy"
 )
@@ -68,6 +70,18 @@ func (p *participant) noteDeafness(now Time, q *peer, m *eapol.MKPDU) {
 		q.deafSince = now
 	}
 	q.deaf = deaf
+}
+
+// noteUnmade takes another MI when a peer has used a SAK under ours for a while that we have not made. Somebody else who has
+// the CAK has given it to the peer, which takes none of ours with a lesser Key Number any more: of another MI it does.
+func (p *participant) noteUnmade(now Time, q *peer, out *Output) {
+	unmade := slices.ContainsFunc(q.use[:], func(u keyUse) bool { return u.ki.MI == p.mi && u.ki.KN > p.kn && (u.rx || u.tx) })
+	if unmade && !q.unmade {
+		q.unmadeSince = now
+	}
+	if q.unmade = unmade; unmade && now >= q.unmadeSince.Add(newMIGap) {
+		p.provokedMI(now, "a peer uses a SAK of ours that we have not made", out)
+	}
 }
 
 // wanting reports whether a live peer that secures does not receive with the key yet. One that has lost it does not want

@@ -3,6 +3,7 @@ package mka
 import (
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"mkad/eapol"
@@ -189,6 +190,9 @@ func (p *participant) decide(now Time, m *eapol.MKPDU) (d decision, reason eapol
 		d.newMI = "another station uses our MI"
 		return d, eapol.DiscardOwnMI
 	}
+	if p.kay.isOurs(b.MI) { // that of another CA's participant, and so would be its KIs
+		return d, eapol.DiscardOwnMI
+	}
 	if d.at >= 0 && (b.MN <= p.peers[d.at].mn || b.SCI != p.peers[d.at].sci) || p.saidBefore(b.MI, b.MN) {
 		return d, eapol.DiscardReplay
 	}
@@ -214,6 +218,11 @@ func (p *participant) decide(now Time, m *eapol.MKPDU) (d decision, reason eapol
 		return p.decideSAK(d, m)
 	}
 	return d, eapol.Accepted
+}
+
+// isOurs reports whether the MI is that of one of our participants.
+func (k *KaY) isOurs(mi eapol.MI) bool {
+	return slices.ContainsFunc(k.participants, func(p *participant) bool { return p.mi == mi })
 }
 
 // listedMN finds our MI in the peer lists.
@@ -273,6 +282,7 @@ func (p *participant) commit(now Time, m *eapol.MKPDU, d *decision, out *Output)
 	}
 	p.noteUse(q, m, out)
 	p.noteDeafness(now, q, m)
+	p.noteUnmade(now, q, out)
 	p.noteOthers(q, m)
 	p.noteServed(now, q, m)
 }

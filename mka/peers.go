@@ -29,6 +29,8 @@ type peer struct {
 	patience     int       // how many of them say that it has no key; 0: silenceMax
 	deaf         bool      // its keys, as it reports them, do not receive with the one in service
 	deafSince    Time      // if it is
+	unmade       bool      // it uses a SAK under our MI that we have not made
+	unmadeSince  Time      // if it does
 
 	announced  suiteSet      // the suites it announced; empty: none were
 	refused    suiteSet      // the suites whose SAKs it has left unreported
@@ -102,7 +104,7 @@ func (p *participant) unmissed(m *eapol.MKPDU) bool {
 		return false
 	}
 	thrownAway := func(ki eapol.KI) bool {
-		return ki.MI == m.Basic.MI && p.kay.used.has(ki) && !p.kay.holds(ki)
+		return ki.MI == m.Basic.MI && p.kay.used.has(p.ckn, ki) && !p.kay.holds(ki)
 	}
 	if set := &m.DistributedSAK; set.Present && !thrownAway(eapol.KI{MI: m.Basic.MI, KN: set.KN}) {
 		return false

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"mkad/eapol"
+	"mkad/keyderive"
 	"mkad/secy"
 )
 
@@ -176,8 +177,12 @@ func (k *KaY) resume(now Time, in *Resumed, out *Output) error {
 		r.p.resume(now, r.from, r.peers, out)
 	}
 	k.lastAN = s.LastAN
-	for _, ki := range s.Used {
-		k.used.add(ki)
+	for i, ki := range s.Used {
+		var ckn keyderive.CKN
+		if i < len(s.UsedIn) {
+			ckn = s.UsedIn[i]
+		}
+		k.used.add(ckn, ki)
 	}
 	for _, f := range s.UsedSAKs {
 		k.used.addSAK(f)
@@ -278,7 +283,7 @@ func (k *KaY) resumeLatest(y *key, f *KeyState, h secy.Holding, out *Output) {
 		k.cp.state, k.cp.latest = cpReceive, y
 		out.op(secy.Op{Kind: secy.OpEnableReceive, Key: y.ki.KeyID()})
 	case !h.Used && !f.Tx:
-		k.used.forget(y.ki, y.name) // all its SAs are made before any is put to use
+		k.used.forget(f.CKN, y.ki, y.name) // all its SAs are made before any is put to use
 	}
 }
 

@@ -16,8 +16,9 @@ const reserve = 32_768
 type State struct {
 	SCI          secy.SCI
 	Participants []ParticipantState
-	Keys         []KeyState // that the SecY may hold: the latest, the old
-	Used         []eapol.KI // the last of each key server's MI that was used on the port
+	Keys         []KeyState      // that the SecY may hold: the latest, the old
+	Used         []eapol.KI      // the last of each key server's MI that was used on the port
+	UsedIn       []keyderive.CKN `json:",omitempty"` // the CA of each; fewer: those of the others are not known
 	UsedSAKs     []keyderive.Fingerprint
 	LastAN       secy.AN
 	Server       secy.SCI // who distributed the last key
@@ -108,9 +109,9 @@ func (k *KaY) State() State {
 	}
 	used := k.used
 	if y := k.cp.next; y != nil && !y.owner.electedSelf() {
-		used.forget(y.ki, y.name) // the SecY has not got it yet, and it may come again
+		used.forget(y.owner.ckn, y.ki, y.name) // the SecY has not got it yet, and it may come again
 	}
-	s.Used, s.UsedSAKs = used.list()
+	s.Used, s.UsedIn, s.UsedSAKs = used.list()
 	return s
 }
 
@@ -156,10 +157,10 @@ func (y *key) state(old, tx, rx bool) KeyState {
 }
 
 // list is what is remembered, the longest unused first.
-func (u *usedKeys) list() (kis []eapol.KI, saks []keyderive.Fingerprint) {
-	for _, ki := range u.last {
-		if !ki.IsZero() {
-			kis = append(kis, ki)
+func (u *usedKeys) list() (kis []eapol.KI, ckns []keyderive.CKN, saks []keyderive.Fingerprint) {
+	for _, k := range u.last {
+		if !k.ki.IsZero() {
+			kis, ckns = append(kis, k.ki), append(ckns, k.ckn)
 		}
 	}
 	for _, f := range u.saks {
@@ -167,16 +168,14 @@ func (u *usedKeys) list() (kis []eapol.KI, saks []keyderive.Fingerprint) {
 			saks = append(saks, f)
 		}
 	}
-	return kis, saks
+	return kis, ckns, saks
 }
 
 // forget takes back that a SAK was used, for one of which nothing has been used yet. Its KI is the last of its MI, or the
 // memory of it stays.
-func (u *usedKeys) forget(ki eapol.KI, f keyderive.Fingerprint) {
-	for i := range u.last {
-		if u.last[i] == ki {
-			u.last[i].KN--
-		}
+func (u *usedKeys) forget(ckn keyderive.CKN, ki eapol.KI, f keyderive.Fingerprint) {
+	if i := u.find(ckn, ki.MI); i >= 0 && u.last[i].ki == ki {
+		u.last[i].ki.KN--
 	}
 	for i := range u.saks {
 		if u.saks[i] == f {

@@ -19,9 +19,10 @@ type Status struct {
 	PrincipalCKN keyderive.CKN // zero: there is none
 	NoSuite      string        // what each side has, where no cipher suite suits all; empty: one may
 	Participants []ParticipantStatus
-	Tx           KeyStatus   // the key that we transmit with; zero: none
-	Rx           []RxStatus  // receive SAs of the newest key that is received with
-	Keys         []KeyStatus // all keys that the SecY holds, newest first
+	Tx           KeyStatus     // the key that we transmit with; zero: none
+	TxCKN        keyderive.CKN // the CA of its SAK; zero: not known any more
+	Rx           []RxStatus    // receive SAs of the newest key that is received with
+	Keys         []KeyStatus   // all keys that the SecY holds, newest first
 
 	Rekeys   uint64 // SAKs that were made or received
 	Sent     uint64 // MKPDUs
@@ -106,7 +107,9 @@ func (k *KaY) keyStatus(s *Status) {
 		ks := KeyStatus{KI: y.ki, AN: y.an, NextPN: y.nextPN, Tx: tx, Rx: rx}
 		s.Keys = append(s.Keys, ks)
 		if tx && s.Tx == (KeyStatus{}) {
-			s.Tx = ks
+			if s.Tx = ks; y.owner != nil {
+				s.TxCKN = y.owner.ckn
+			}
 		}
 		if rx && s.Rx == nil {
 			for i := range y.members {

@@ -116,7 +116,7 @@ func (p *port) explanation() control.Explanation {
 	e := p.evidence()
 	v := explain.Explain(e)
 	x := control.Explanation{Interface: p.cfg.Interface, Controlled: p.cfg.Controlled, State: p.state, Since: p.since,
-		Cause: string(v.Cause), Reason: v.Why, Remedy: v.Remedy, Warnings: p.warnings(e.MKA), Evidence: explain.Facts(e)}
+		Cause: string(v.Cause), Reason: v.Why, Remedy: v.Remedy, Warnings: p.warnings(&e), Evidence: explain.Facts(e)}
 	if p.state == "" {
 		x.State = control.Down
 	}

@@ -259,7 +259,7 @@ func (p *port) chainWarning(wall time.Time) string {
 }
 
 // keyWarnings are what somebody should know of the keys while the port works.
-func (p *port) keyWarnings() (all []string) {
+func (p *port) keyWarnings(s mka.Status) (all []string) {
 	if p.keyProblem != "" && len(p.keys) > 0 {
 		all = append(all, "the keys from before stay in use: "+p.keyProblem)
 	}
@@ -267,8 +267,11 @@ func (p *port) keyWarnings() (all []string) {
 		all = append(all, clingingText)
 	}
 	wall := p.d.opts.Clock.Now()
-	if is, ok := p.given[p.principal()]; ok && is.Role == mka.Fallback {
-		all = append(all, fmt.Sprintf("the fallback key %s is in use: %s", is.CKN, p.primaryLack(wall)))
+	for _, ckn := range [...]keyderive.CKN{s.TxCKN, p.principal()} { // the SAK in service may be that of the principal before
+		if is, ok := p.given[ckn]; ok && is.Role == mka.Fallback {
+			all = append(all, fmt.Sprintf("the fallback key %s is in use: %s", is.CKN, p.primaryLack(s, wall)))
+			break
+		}
 	}
 	if text := p.chainWarning(wall); text != "" {
 		all = append(all, text)
@@ -277,7 +280,13 @@ func (p *port) keyWarnings() (all []string) {
 }
 
 // primaryLack says what keeps the primary keys from use.
-func (p *port) primaryLack(wall time.Time) string {
+func (p *port) primaryLack(s mka.Status, wall time.Time) string {
+	live := func(q mka.PeerStatus) bool { return q.Live }
+	for _, q := range s.Participants {
+		if q.Role == mka.Primary && !q.Standby && slices.ContainsFunc(q.Peers, live) {
+			return fmt.Sprintf("the primary key %s has live peers, and no SAK of it is in use yet", q.CKN)
+		}
+	}
 	lack := "there is no primary key in " + p.cfg.Keys
 	for i := range p.keys {
 		k := &p.keys[i]

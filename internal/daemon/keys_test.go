@@ -201,16 +201,38 @@ func TestChainThatRunsOutWarnsThreeTimes(t *testing.T) {
 		case step.warn != "" && (len(got) != 1 || !strings.Contains(got[0], step.warn) || !strings.Contains(got[0], "fallback")):
 			t.Errorf("%v after noon: warned %q, want %q", step.at, got, step.warn)
 		}
-		if said := len(k.keyWarnings()) > 0; said != (step.at >= 23*day) {
-			t.Errorf("%v after noon: the status says %q", step.at, k.keyWarnings())
+		if said := len(k.keyWarnings(mka.Status{})) > 0; said != (step.at >= 23*day) {
+			t.Errorf("%v after noon: the status says %q", step.at, k.keyWarnings(mka.Status{}))
 		}
 	}
 	if n := strings.Count(k.log.String(), "the key chain ends"); n != 3 {
 		t.Errorf("%d lines of log:\n%s", n, k.log.String())
 	}
 	k.keys = append(k.keys, key(t, 4, 30*day, -1))
-	if k.at(30*day - 1); len(k.keyWarnings()) > 0 {
-		t.Errorf("after another key was added the status says %q", k.keyWarnings())
+	if k.at(30*day - 1); len(k.keyWarnings(mka.Status{})) > 0 {
+		t.Errorf("after another key was added the status says %q", k.keyWarnings(mka.Status{}))
+	}
+}
+
+// Clause: 802.1X-2020 9.14; design: a fallback key is never used silently, not even while the principal is another already
+// Requirement: R102
+func TestFallbackIsWarnedOfAsLongAsItsSAKIsInUse(t *testing.T) {
+	primary, spare := key(t, 1, -time.Hour, -1), fallback(key(t, 9, -time.Hour, -1))
+	k := newKeyed(t, primary, spare)
+	k.at(0)
+	live := []mka.ParticipantStatus{{CKN: primary.CKN, Peers: []mka.PeerStatus{{Live: true}}}}
+	for _, c := range []struct {
+		status mka.Status
+		want   string
+	}{
+		{mka.Status{TxCKN: primary.CKN, Participants: live}, ""},
+		{mka.Status{TxCKN: spare.CKN}, "no primary key has a live peer"},
+		{mka.Status{TxCKN: spare.CKN, Participants: live}, fmt.Sprintf("the primary key %s has live peers, and no SAK of it is in use yet", primary.CKN)},
+	} {
+		got := k.keyWarnings(c.status)
+		if c.want == "" && len(got) != 0 || c.want != "" && !slices.Equal(got, []string{fmt.Sprintf("the fallback key %s is in use: %s", spare.CKN, c.want)}) {
+			t.Errorf("warned %q, want %q", got, c.want)
+		}
 	}
 }
 
@@ -226,7 +248,7 @@ func TestWhatKeepsThePrimaryKeysFromUseIsNamed(t *testing.T) {
 	} {
 		k := newKeyed(t, keys...)
 		k.cfg.Keys = "eth1.toml"
-		if got := k.primaryLack(noon); !strings.HasPrefix(want, got) {
+		if got := k.primaryLack(mka.Status{}, noon); !strings.HasPrefix(want, got) {
 			t.Errorf("said %q, want %q", got, want)
 		}
 	}
@@ -263,12 +285,12 @@ func TestLastKeyInUseStaysWhileTheClockIsNotSynchronised(t *testing.T) {
 	if got := k.at(time.Hour); got != "01" {
 		t.Errorf("%q, want the last in use", got)
 	}
-	if w := k.keyWarnings(); len(w) != 1 || !strings.Contains(w[0], "not synchronised") || len(k.told(control.EventKeyClock)) != 1 {
+	if w := k.keyWarnings(mka.Status{}); len(w) != 1 || !strings.Contains(w[0], "not synchronised") || len(k.told(control.EventKeyClock)) != 1 {
 		t.Errorf("the status says %q", w)
 	}
 	k.clock.sync = true
-	if got := k.at(time.Hour + time.Second); got != "" || len(k.keyWarnings()) != 0 {
-		t.Errorf("%q when the clock is right, the status says %q", got, k.keyWarnings())
+	if got := k.at(time.Hour + time.Second); got != "" || len(k.keyWarnings(mka.Status{})) != 0 {
+		t.Errorf("%q when the clock is right, the status says %q", got, k.keyWarnings(mka.Status{}))
 	}
 }
 

@@ -66,7 +66,7 @@ func (p *port) document() control.Port {
 		doc.SCI = p.sci.String()
 		doc.Counters = counterMap(p.secY.Counters())
 	}
-	doc.Warnings = p.warnings(e.MKA)
+	doc.Warnings = p.warnings(&e)
 	doc.NextKeys = nextKeys(p.keys, p.d.opts.Clock.Now())
 	if p.kay != nil {
 		p.describe(&doc, e.MKA)
@@ -75,8 +75,8 @@ func (p *port) document() control.Port {
 }
 
 // warnings are what somebody should look after though the port works.
-func (p *port) warnings(s mka.Status) []string {
-	return append(p.keyWarnings(), explain.Warnings(s, p.cfg.LifeTime, p.cfg.Confidentiality)...)
+func (p *port) warnings(e *explain.Evidence) []string {
+	return append(p.keyWarnings(e.MKA), explain.Warnings(e, p.cfg.Confidentiality)...)
 }
 
 func (p *port) describe(doc *control.Port, s mka.Status) {

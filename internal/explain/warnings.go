@@ -2,19 +2,32 @@ package explain
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
+	"mkad/eapol"
 	"mkad/mka"
 	"mkad/secy"
 )
 
 // Warnings say what is not as it should be on a port that is secured, a line each; asked is the confidentiality that is
 // configured.
-func Warnings(s mka.Status, lifeTime time.Duration, asked secy.ConfidentialityOffset) []string {
-	if !s.Secured {
+func Warnings(e *Evidence, asked secy.ConfidentialityOffset) []string {
+	if !e.MKA.Secured {
 		return nil
 	}
-	return append(deafness(s, lifeTime), weakness(s, asked)...)
+	return slices.Concat(refusal(e), deafness(e.MKA, e.LifeTime), weakness(e.MKA, asked))
+}
+
+// refusal says that the SAK in service cannot be replaced: the key server's are refused. Where that key server is a mkad, it
+// mends itself within seconds.
+func refusal(e *Evidence) []string {
+	bad, seen := e.discarded(eapol.DiscardSAKReuse)
+	if !seen {
+		return nil
+	}
+	return []string{fmt.Sprintf("every SAK of key server %s is refused, for its Key Number was used before, so the one in use cannot "+
+		"be replaced; if this stays, restart MKA there", bad.Peer)}
 }
 
 // deafness says of which live peers nothing is received: they have reported for longer than a re-key or a join may take, that

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"mkad/eapol"
 	"mkad/internal/explain"
 	"mkad/mka"
 	"mkad/secy"
@@ -24,14 +25,14 @@ func TestLessConfidentialityThanConfiguredIsWarnedOf(t *testing.T) {
 		{all, some, "so the first 30 octets are not"}, {some, less, "so the first 50 octets are not"},
 	} {
 		for _, server := range []bool{true, false} {
-			got := explain.Warnings(mka.Status{Secured: true, Offset: c.got, KeyServer: server}, time.Second, c.asked)
+			got := explain.Warnings(&explain.Evidence{MKA: mka.Status{Secured: true, Offset: c.got, KeyServer: server}}, c.asked)
 			blames := map[bool]string{true: "not every member", false: "the key server decides"}[server]
 			if c.want == "" && len(got) != 0 || c.want != "" && (len(got) != 1 || !strings.Contains(got[0], c.want) || !strings.Contains(got[0], blames)) {
 				t.Errorf("%s asked for, %s got: warned %q", c.asked, c.got, got)
 			}
 		}
 	}
-	if got := explain.Warnings(mka.Status{Offset: none}, time.Second, all); len(got) != 0 {
+	if got := explain.Warnings(&explain.Evidence{MKA: mka.Status{Offset: none}}, all); len(got) != 0 {
 		t.Errorf("a port that is not secured: %q", got)
 	}
 }
@@ -39,16 +40,29 @@ func TestLessConfidentialityThanConfiguredIsWarnedOf(t *testing.T) {
 // Clause: none; design: a link that carries nothing is not said to be well
 // Requirement: R119
 func TestPeerThatIsDeafForTwoLivesIsWarnedOf(t *testing.T) {
-	s := mka.Status{Secured: true, Offset: secy.Offset0, Participants: []mka.ParticipantStatus{
+	e := explain.Evidence{LifeTime: 6 * time.Second, MKA: mka.Status{Secured: true, Offset: secy.Offset0, Participants: []mka.ParticipantStatus{
 		{Principal: true, Peers: []mka.PeerStatus{{SCI: 1, Deaf: 12 * time.Second}, {SCI: 2, Deaf: 12*time.Second - 1}, {SCI: 3}}},
 		{Peers: []mka.PeerStatus{{SCI: 4, Deaf: time.Hour}}},
-	}}
-	got := explain.Warnings(s, 6*time.Second, secy.Offset0)
+	}}}
+	got := explain.Warnings(&e, secy.Offset0)
 	if len(got) != 1 || !strings.Contains(got[0], "0000000000000001 has reported for 12 s") {
 		t.Errorf("warned %q", got)
 	}
-	s.Secured = false
-	if got := explain.Warnings(s, 6*time.Second, secy.Offset0); !slices.Equal(got, nil) {
+	e.MKA.Secured = false
+	if got := explain.Warnings(&e, secy.Offset0); !slices.Equal(got, nil) {
 		t.Errorf("a port that is not secured: %q", got)
+	}
+}
+
+// Clause: none; design: a SAK that cannot be replaced is not said to be well
+// Requirement: R119
+func TestSAKsThatAreRefusedAreWarnedOf(t *testing.T) {
+	e := explain.Evidence{MKA: mka.Status{Secured: true, Offset: secy.Offset0}, Seen: &explain.Seen{}}
+	e.Seen.Note(mka.Event{Kind: mka.EventDiscarded, Discard: eapol.DiscardSAKReuse, Peer: 7}, 0)
+	if got := explain.Warnings(&e, secy.Offset0); len(got) != 1 || !strings.Contains(got[0], "key server 0000000000000007 is refused") {
+		t.Errorf("warned %q", got)
+	}
+	if e.Now = e.Now.Add(time.Minute); len(explain.Warnings(&e, secy.Offset0)) != 0 {
+		t.Error("it is warned of what is over")
 	}
 }
