@@ -159,7 +159,7 @@ func (t *table) text(key string, dst *string) bool {
 
 // boolean reads true or false.
 func (t *table) boolean(key string, dst *bool) {
-	if v, ok := value[bool](t, key, fmt.Sprint(*dst)); ok {
+	if v, ok := value[bool](t, key, "true, or false"); ok {
 		*dst = v
 	}
 }
