@@ -1,6 +1,9 @@
 package mka
 
-import "cmp"
+import (
+	"cmp"
+	"slices"
+)
 
 // This chapter is the choice of the principal participant: the one that drives the port, of all that have live peers
 // (9.3.2, 12.5). Where it moves from one to another while both have live peers, no frame is lost: the SAK in service
@@ -85,7 +88,8 @@ func (p *participant) precedes(o *participant) bool {
 
 // follow makes p, in which its key server distributes a new SAK, the principal, if that key server is the current
 // principal's too, or there is no principal: it may have moved before we would. It reports whether p is principal now.
-// While all are on standby nobody is followed: the port has no key that is valid. And nobody is followed from a primary to
+// To one on standby nobody is followed unless one that is not has live peers: with no key that is valid could we go on, and the
+// SAK would be thrown away at once. And nobody is followed from a primary to
 // a fallback as long as the key server uses the primary: who has the fallback key alone could take its SCI. What the key
 // server has sent in the CA that it comes from may have been overtaken: right after it was followed it is not followed back.
 func (k *KaY) follow(now Time, p *participant, out *Output) bool {
@@ -93,7 +97,7 @@ func (k *KaY) follow(now Time, p *participant, out *Output) bool {
 	switch {
 	case cur == p:
 		return true
-	case cur.alive() && cur.server.sci != p.server.sci, !k.anyReady(),
+	case cur.alive() && cur.server.sci != p.server.sci, p.standby && !k.anyReady(),
 		cur.alive() && cur.role < p.role && !cur.abandoned(now),
 		cur.alive() && k.followed && now < k.followedAt.Add(graceTime):
 		return false
@@ -115,14 +119,9 @@ func (p *participant) abandoned(now Time) bool {
 	return true
 }
 
-// anyReady reports whether there is a participant that is not on standby.
+// anyReady reports whether there is a participant with live peers that is not on standby.
 func (k *KaY) anyReady() bool {
-	for _, p := range k.participants {
-		if !p.standby {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(k.participants, func(p *participant) bool { return !p.standby && p.alive() })
 }
 
 // whyPrincipal says why we choose p after the current principal.

@@ -499,3 +499,26 @@ func TestDelayProtectionIsInUseIfAnybodyAsksForIt(t *testing.T) {
 		t.Error("we have asked for it")
 	}
 }
+
+// Clause: 802.1X-2020 9.3.1, 9.14; design: a key that has ended here, and not at the key server, is not taken up again and again
+// where its successor has no peer
+// Requirement: R101
+func TestKeyThatHasEndedIsNotFollowedWhereItsSuccessorHasNoPeer(t *testing.T) {
+	w, members := group(t, 2)
+	a, b := serverFirst(members)
+	w.Run(mka.LifeTime)
+	addSecond(b, mka.Primary)
+	w.Run(mka.LifeTime)
+	b.MustStep(mka.ParticipantChanged{CKN: mkatest.CKN(ckn), Standby: true})
+	if b.KaY.Secured() {
+		t.Error("the SAK of a key that has ended stays")
+	}
+	mark, rekeys := b.Mark(), b.Status().Rekeys
+	w.Run(time.Minute)
+	if did := b.Since(mark); len(did.Ops) != 0 || b.Status().Rekeys != rekeys || len(did.Events) > 2 {
+		t.Errorf("%d SAKs are taken; orders %v, events %v", b.Status().Rekeys-rekeys, did.Ops, did.Events)
+	}
+	addSecond(a, mka.Primary)
+	w.Run(3 * mka.LifeTime)
+	w.connected(a, b) // by the key that is valid for the key server: it decides
+}

@@ -9,6 +9,7 @@ import (
 
 	"mkad/internal/config"
 	"mkad/internal/control"
+	"mkad/internal/explain"
 	"mkad/keyderive"
 	"mkad/mka"
 )
@@ -182,6 +183,7 @@ func (p *port) setKey(k *config.Key, ph phase) {
 	default:
 		p.step(mka.ParticipantAdded{CKN: k.CKN, CAK: k.CAK.Clone(), Role: want.Role, Rank: want.Rank, Standby: want.Standby})
 		p.givenAt = p.now()
+		p.seen.KeysChanged()
 	}
 	if p.given == nil {
 		p.given = map[keyderive.CKN]mka.ParticipantChanged{}
@@ -259,7 +261,8 @@ func (p *port) chainWarning(wall time.Time) string {
 }
 
 // keyWarnings are what somebody should know of the keys while the port works.
-func (p *port) keyWarnings(s mka.Status) (all []string) {
+func (p *port) keyWarnings(e *explain.Evidence) (all []string) {
+	s := e.MKA
 	if p.keyProblem != "" && len(p.keys) > 0 {
 		all = append(all, "the keys from before stay in use: "+p.keyProblem)
 	}
@@ -269,20 +272,70 @@ func (p *port) keyWarnings(s mka.Status) (all []string) {
 	wall := p.d.opts.Clock.Now()
 	for _, ckn := range [...]keyderive.CKN{s.TxCKN, p.principal()} { // the SAK in service may be that of the principal before
 		if is, ok := p.given[ckn]; ok && is.Role == mka.Fallback {
-			all = append(all, fmt.Sprintf("the fallback key %s is in use: %s", is.CKN, p.primaryLack(s, wall)))
+			all = append(all, fmt.Sprintf("the fallback key %s is in use: %s", is.CKN, p.primaryLack(e, wall)))
 			break
 		}
 	}
-	if text := p.chainWarning(wall); text != "" {
-		all = append(all, text)
+	for _, text := range [...]string{p.chainWarning(wall), p.successorWarning(s, wall)} {
+		if text != "" {
+			all = append(all, text)
+		}
 	}
 	return all
 }
 
-// primaryLack says what keeps the primary keys from use.
-func (p *port) primaryLack(s mka.Status, wall time.Time) string {
-	live := func(q mka.PeerStatus) bool { return q.Live }
+// successorWarning says that the key in use ends while peers have not been heard with any that comes after it; "" if it is more
+// than a week away.
+func (p *port) successorWarning(s mka.Status, wall time.Time) string {
+	at := slices.IndexFunc(s.Participants, func(q mka.ParticipantStatus) bool { return q.Principal && q.Role == mka.Primary })
+	if at < 0 || p.now() < p.givenAt.Add(p.cfg.LifeTime) {
+		return ""
+	}
+	cur := s.Participants[at]
+	end := p.endOf(cur.CKN)
+	if !end.After(wall) || urgency(end.Sub(wall)) == 0 {
+		return ""
+	}
+	successors := 0
 	for _, q := range s.Participants {
+		if until := p.endOf(q.CKN); q.Principal || q.Role != mka.Primary || !until.IsZero() && !until.After(end) {
+			continue
+		}
+		successors++
+		if hearsAll(q, cur) {
+			return ""
+		}
+	}
+	if successors == 0 { // then the chain ends
+		return ""
+	}
+	return fmt.Sprintf("the key in use, %s, ends at %s, in %s, and with no key after it all of its peers are heard: give them the same keys",
+		cur.CKN, end.UTC().Format(time.RFC3339), roundly(end.Sub(wall)))
+}
+
+// endOf is when a key ends; zero: never.
+func (p *port) endOf(ckn keyderive.CKN) (end time.Time) {
+	if i := indexOf(p.keys, ckn); i >= 0 {
+		end = p.keys[i].End
+	}
+	return end
+}
+
+// hearsAll reports whether every station that is a live peer in one CA is one in the other.
+func hearsAll(in, of mka.ParticipantStatus) bool {
+	for _, q := range of.Peers {
+		same := func(r mka.PeerStatus) bool { return r.Live && r.SCI == q.SCI }
+		if q.Live && !slices.ContainsFunc(in.Peers, same) {
+			return false
+		}
+	}
+	return true
+}
+
+// primaryLack says what keeps the primary keys from use.
+func (p *port) primaryLack(e *explain.Evidence, wall time.Time) string {
+	live := func(q mka.PeerStatus) bool { return q.Live }
+	for _, q := range e.MKA.Participants {
 		if q.Role == mka.Primary && !q.Standby && slices.ContainsFunc(q.Peers, live) {
 			return fmt.Sprintf("the primary key %s has live peers, and no SAK of it is in use yet", q.CKN)
 		}
@@ -293,6 +346,9 @@ func (p *port) primaryLack(s mka.Status, wall time.Time) string {
 		switch {
 		case k.Role != config.Primary:
 		case validAt(k, wall):
+			if why := e.Refused(); why != "" {
+				return "no primary key has a live peer: " + why
+			}
 			return "no primary key has a live peer"
 		default:
 			lack = "no primary key of " + p.cfg.Keys + " is valid now"

@@ -14,8 +14,10 @@ import (
 	"testing"
 	"time"
 
+	"mkad/eapol"
 	"mkad/internal/config"
 	"mkad/internal/control"
+	"mkad/internal/explain"
 	"mkad/keyderive"
 	"mkad/mka"
 	"mkad/secy"
@@ -201,16 +203,16 @@ func TestChainThatRunsOutWarnsThreeTimes(t *testing.T) {
 		case step.warn != "" && (len(got) != 1 || !strings.Contains(got[0], step.warn) || !strings.Contains(got[0], "fallback")):
 			t.Errorf("%v after noon: warned %q, want %q", step.at, got, step.warn)
 		}
-		if said := len(k.keyWarnings(mka.Status{})) > 0; said != (step.at >= 23*day) {
-			t.Errorf("%v after noon: the status says %q", step.at, k.keyWarnings(mka.Status{}))
+		if said := len(k.keyWarnings(&explain.Evidence{})) > 0; said != (step.at >= 23*day) {
+			t.Errorf("%v after noon: the status says %q", step.at, k.keyWarnings(&explain.Evidence{}))
 		}
 	}
 	if n := strings.Count(k.log.String(), "the key chain ends"); n != 3 {
 		t.Errorf("%d lines of log:\n%s", n, k.log.String())
 	}
 	k.keys = append(k.keys, key(t, 4, 30*day, -1))
-	if k.at(30*day - 1); len(k.keyWarnings(mka.Status{})) > 0 {
-		t.Errorf("after another key was added the status says %q", k.keyWarnings(mka.Status{}))
+	if k.at(30*day - 1); len(k.keyWarnings(&explain.Evidence{})) > 0 {
+		t.Errorf("after another key was added the status says %q", k.keyWarnings(&explain.Evidence{}))
 	}
 }
 
@@ -229,9 +231,45 @@ func TestFallbackIsWarnedOfAsLongAsItsSAKIsInUse(t *testing.T) {
 		{mka.Status{TxCKN: spare.CKN}, "no primary key has a live peer"},
 		{mka.Status{TxCKN: spare.CKN, Participants: live}, fmt.Sprintf("the primary key %s has live peers, and no SAK of it is in use yet", primary.CKN)},
 	} {
-		got := k.keyWarnings(c.status)
+		got := k.keyWarnings(&explain.Evidence{MKA: c.status})
 		if c.want == "" && len(got) != 0 || c.want != "" && !slices.Equal(got, []string{fmt.Sprintf("the fallback key %s is in use: %s", spare.CKN, c.want)}) {
 			t.Errorf("warned %q, want %q", got, c.want)
+		}
+	}
+}
+
+// Clause: 802.1X-2020 9.14; design: that the other side lacks the next key is told before the one in use ends
+// Requirement: R101
+func TestSuccessorThatPeersDoNotHaveIsWarnedOf(t *testing.T) {
+	cur, next := key(t, 1, -time.Hour, 2*time.Hour), key(t, 2, -time.Minute, -1)
+	in := func(k config.Key, principal bool, live ...secy.SCI) mka.ParticipantStatus {
+		p := mka.ParticipantStatus{CKN: k.CKN, Principal: principal}
+		for _, sci := range live {
+			p.Peers = append(p.Peers, mka.PeerStatus{SCI: sci, Live: true})
+		}
+		return p
+	}
+	short := key(t, 3, -time.Hour, time.Hour)
+	for name, c := range map[string]struct {
+		keys []mka.ParticipantStatus
+		want bool
+	}{
+		"none has it":                {[]mka.ParticipantStatus{in(cur, true, 1, 2), in(next, false)}, true},
+		"one has it":                 {[]mka.ParticipantStatus{in(cur, true, 1, 2), in(next, false, 2)}, true},
+		"all have it":                {[]mka.ParticipantStatus{in(cur, true, 1, 2), in(next, false, 2, 1)}, false},
+		"only one that ends earlier": {[]mka.ParticipantStatus{in(cur, true, 1), in(short, false)}, false},
+		"the next is in use":         {[]mka.ParticipantStatus{in(cur, false), in(next, true, 1)}, false},
+	} {
+		k := newKeyed(t, cur, next, short)
+		k.at(0)
+		k.givenAt = 0
+		got := strings.Join(k.keyWarnings(&explain.Evidence{MKA: mka.Status{Participants: c.keys}}), "; ")
+		if strings.Contains(got, fmt.Sprintf("the key in use, %s, ends at 2", cur.CKN)) != c.want {
+			t.Errorf("%s: warned %q", name, got)
+		}
+		k.givenAt = k.now()
+		if k.cfg.LifeTime = time.Second; k.successorWarning(mka.Status{Participants: c.keys}, noon) != "" {
+			t.Errorf("%s: warned before the peers can be live", name)
 		}
 	}
 }
@@ -248,8 +286,13 @@ func TestWhatKeepsThePrimaryKeysFromUseIsNamed(t *testing.T) {
 	} {
 		k := newKeyed(t, keys...)
 		k.cfg.Keys = "eth1.toml"
-		if got := k.primaryLack(mka.Status{}, noon); !strings.HasPrefix(want, got) {
+		if got := k.primaryLack(&explain.Evidence{}, noon); !strings.HasPrefix(want, got) {
 			t.Errorf("said %q, want %q", got, want)
+		}
+		var seen explain.Seen
+		seen.Note(mka.Event{Kind: mka.EventDiscarded, Discard: eapol.DiscardICV, CKN: keys[0].CKN}, 0)
+		if got := k.primaryLack(&explain.Evidence{Seen: &seen}, noon); strings.Contains(want, "live peer") != strings.Contains(got, "with another CAK") {
+			t.Errorf("with another CAK on the other side: said %q", got)
 		}
 	}
 }
@@ -285,12 +328,12 @@ func TestLastKeyInUseStaysWhileTheClockIsNotSynchronised(t *testing.T) {
 	if got := k.at(time.Hour); got != "01" {
 		t.Errorf("%q, want the last in use", got)
 	}
-	if w := k.keyWarnings(mka.Status{}); len(w) != 1 || !strings.Contains(w[0], "not synchronised") || len(k.told(control.EventKeyClock)) != 1 {
+	if w := k.keyWarnings(&explain.Evidence{}); len(w) != 1 || !strings.Contains(w[0], "not synchronised") || len(k.told(control.EventKeyClock)) != 1 {
 		t.Errorf("the status says %q", w)
 	}
 	k.clock.sync = true
-	if got := k.at(time.Hour + time.Second); got != "" || len(k.keyWarnings(mka.Status{})) != 0 {
-		t.Errorf("%q when the clock is right, the status says %q", got, k.keyWarnings(mka.Status{}))
+	if got := k.at(time.Hour + time.Second); got != "" || len(k.keyWarnings(&explain.Evidence{})) != 0 {
+		t.Errorf("%q when the clock is right, the status says %q", got, k.keyWarnings(&explain.Evidence{}))
 	}
 }
 

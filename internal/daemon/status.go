@@ -76,7 +76,7 @@ func (p *port) document() control.Port {
 
 // warnings are what somebody should look after though the port works.
 func (p *port) warnings(e *explain.Evidence) []string {
-	return append(p.keyWarnings(e.MKA), explain.Warnings(e, p.cfg.Confidentiality)...)
+	return append(p.keyWarnings(e), explain.Warnings(e, p.cfg.Confidentiality)...)
 }
 
 func (p *port) describe(doc *control.Port, s mka.Status) {

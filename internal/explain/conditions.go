@@ -304,6 +304,10 @@ func cknText(e *Evidence) (why, remedy string) {
 }
 
 func keyNotValid(e *Evidence) (why, remedy string) {
+	if p, q, found := e.onlyIdle(); found {
+		return fmt.Sprintf("%s is live with CKN %s, which is in %s, but not valid now, and with no key that is", q.SCI, p.CKN, e.KeyFile),
+			"give both sides the same keys, and compare the clocks"
+	}
 	theirs, seen := e.unknown()
 	if !seen || !slices.Contains(e.Keys.Idle, theirs.CKN) {
 		return "", ""

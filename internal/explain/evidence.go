@@ -103,6 +103,11 @@ func (s *Seen) Note(e mka.Event, at mka.Time) {
 	s.events[e.Kind] = sighting{true, at, e}
 }
 
+// KeysChanged forgets who has spoken with other keys: it may have been with those that we have now.
+func (s *Seen) KeysChanged() {
+	s.discards[eapol.DiscardUnknownCKN], s.discards[eapol.DiscardICV] = sighting{}, sighting{}
+}
+
 // discarded is the last frame that was discarded for that reason, if that was a moment ago.
 func (e *Evidence) discarded(d eapol.Discard) (mka.Event, bool) {
 	if e.Seen == nil {
@@ -183,6 +188,20 @@ func (e *Evidence) peer(holds func(mka.ParticipantStatus, mka.PeerStatus) bool) 
 	return mka.PeerStatus{}, false
 }
 
+// onlyIdle finds a peer that is live with a key that is about to begin or has just ended, if none is with one that is valid.
+func (e *Evidence) onlyIdle() (in mka.ParticipantStatus, q mka.PeerStatus, found bool) {
+	valid := false
+	for _, p := range e.MKA.Participants {
+		for _, r := range p.Peers {
+			if r.Live && p.Standby {
+				in, q, found = p, r, true
+			}
+			valid = valid || r.Live && !p.Standby
+		}
+	}
+	return in, q, found && !valid
+}
+
 // participant reports whether something holds of a participant.
 func (e *Evidence) participant(holds func(mka.ParticipantStatus) bool) bool {
 	for _, p := range e.MKA.Participants {
@@ -191,6 +210,17 @@ func (e *Evidence) participant(holds func(mka.ParticipantStatus) bool) bool {
 		}
 	}
 	return false
+}
+
+// Refused says of a frame that was discarded a moment ago for its CKN or its ICV what keeps its sender from being a peer; "" if
+// there is none.
+func (e *Evidence) Refused() string {
+	for _, d := range [...]eapol.Discard{eapol.DiscardICV, eapol.DiscardUnknownCKN} {
+		if event, seen := e.discarded(d); seen {
+			return Discarded(event, *e).Reason()
+		}
+	}
+	return ""
 }
 
 // apart finds a live peer that has announced suites, and none of these.

@@ -293,6 +293,14 @@ var everyCondition = []made{
 	{"CKN of tomorrow", explain.KeyNotValid, "not valid now", func() *lab {
 		return withCKN("\x00\x02").but(func(e *explain.Evidence) { e.Keys.Idle = []keyderive.CKN{mkatest.CKN("\x00\x02")} })
 	}},
+	{"peer without the successor of a key that has ended", explain.KeyNotValid, "is live with CKN 0001, which is in /etc/mkad/keys/eth1.toml, but not valid now, and with no key that is", func() *lab {
+		l := newLab()
+		l.kay(2, ckn, cak())
+		l.Run(5 * time.Second)
+		l.Member.MustStep(mka.ParticipantAdded{CKN: mkatest.CKN("0002"), CAK: mkatest.CAK(2, 16)})
+		l.Member.MustStep(mka.ParticipantChanged{CKN: mkatest.CKN(ckn), Standby: true})
+		return l.after(10 * time.Second)
+	}},
 	{"another CKN", explain.UnknownCKN, "02:00:00:00:00:02 uses CKN 0002", func() *lab { return withCKN("\x00\x02") }},
 	{"another CAK", explain.WrongCAK, "02:00:00:00:00:02 has CKN 0001 with another CAK", func() *lab {
 		l := newLab()
