@@ -19,7 +19,7 @@ func (t *tool) counters() *cobra.Command {
 		Use:   "counters [PORT...]",
 		Short: "Show the counters of the SecY and of MKA",
 		Long: "Counters shows the counters of the named ports, or of all, by their names in IEEE 802.1AE and in the\n" +
-			"PAE module of IEEE 802.1X. They start at zero when mkad starts.",
+			"PAE module of IEEE 802.1X. They start at zero when mkad starts, and with a reload that restarts the port.",
 		Args:              cobra.ArbitraryArgs,
 		ValidArgsFunction: t.ports,
 		RunE:              func(_ *cobra.Command, ports []string) error { return t.showCounters(asJSON, nonzero, ports) },

@@ -2,7 +2,8 @@ package control
 
 import "encoding/json"
 
-// A CountersDocument holds every counter of every port. They start at zero when mkad starts.
+// A CountersDocument holds every counter of every port. They start at zero when mkad starts, and with a reload that restarts
+// the port.
 type CountersDocument struct {
 	Version int            `json:"version"` // of the documents
 	Ports   []PortCounters `json:"ports"`   // in the order of the configuration

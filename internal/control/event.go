@@ -12,7 +12,7 @@ import (
 type Event struct {
 	Time   time.Time `json:"time"`             // when it happened
 	Port   string    `json:"port,omitempty"`   // its lower device
-	Event  string    `json:"event"`            // one word, the same as in the log
+	Event  string    `json:"event"`            // its kind, in one word
 	CKN    string    `json:"ckn,omitempty"`    // of the participant that it concerns, in hexadecimal digits
 	Peer   string    `json:"peer,omitempty"`   // SCI of the peer that it concerns, 16 hexadecimal digits
 	KI     string    `json:"ki,omitempty"`     // of the SAK that it concerns, 32 hexadecimal digits
