@@ -88,10 +88,10 @@ func (p *participant) precedes(o *participant) bool {
 
 // follow makes p, in which its key server distributes a new SAK, the principal, if that key server is the current
 // principal's too, or there is no principal: it may have moved before we would. It reports whether p is principal now.
-// To one on standby nobody is followed unless one that is not has live peers: with no key that is valid could we go on, and the
-// SAK would be thrown away at once. And nobody is followed from a primary to
-// a fallback as long as the key server uses the primary: who has the fallback key alone could take its SCI. What the key
-// server has sent in the CA that it comes from may have been overtaken: right after it was followed it is not followed back.
+// To one on standby nobody is followed while no other has live peers: without a key that is valid we would throw its SAK away
+// at once. And nobody is followed from a primary to a fallback as long as the key server uses the primary: who has the fallback
+// key alone could take its SCI. What the key server has sent in the CA that it comes from may have been overtaken: right after
+// it was followed it is not followed back.
 func (k *KaY) follow(now Time, p *participant, out *Output) bool {
 	cur := k.principal
 	switch {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"mkad/eapol"
+	"mkad/keyderive"
 	"mkad/mka"
 	"mkad/mka/mkatest"
 	"mkad/secy"
@@ -510,6 +511,11 @@ func TestUsedSAKsGoWithTheState(t *testing.T) {
 	w.Run(mka.HelloTime)
 	if s := m.KaY.State(); len(s.Used) != 1 || len(s.UsedSAKs) != 2 || s.Used[0].KN != 2 {
 		t.Errorf("KIs %v and %d SAKs are remembered, want the last and 2", s.Used, len(s.UsedSAKs))
+	}
+	p.Hush()
+	w.resumed(m, true, func(*mka.State) {})
+	if s := m.KaY.State(); !slices.Equal(s.UsedIn, []keyderive.CKN{mkatest.CKN(ckn)}) {
+		t.Errorf("they are remembered for the CAs %v", s.UsedIn)
 	}
 }
 

@@ -26,8 +26,7 @@ import (
 //	add-kay NAME n=1 [priority=16] [suites=(…)] [policy=should-secure] [offset=integrity-only] [capability=0] [hello=5s]
 //	        [life=15s] [version=1] [delay-protect] [icv-indicator] [old-slot] [elect-255] [to=MAC] [ethertype=876f]
 //	        a KaY with the n-th SCI; its link is up
-//	add-peer NAME n=1 [priority=32] [version=3] [suites=(…)] [capability=3] [xpn]    a scripted peer, which speaks only when
-//	        it is made to; xpn: it always has the XPN set
+//	add-peer NAME n=1 [priority=32] [version=3] [suites=(…)]    a scripted peer, which speaks only when it is made to
 //	add-gear NAME n=1 profile=… [priority=16]    an implementation, by its profile; it is silent before start
 //	add-key NAME key=2 [fallback] [rank=1] [standby], change-key likewise, remove-key NAME key=2    a KaY's n-th key
 //	start NAME…, hush NAME    gear, or a peer with a hello every 2 s, speaks and is silent
@@ -204,9 +203,7 @@ func (s *interaction) addPeer(t *testing.T, d *datadriven.TestData) {
 	p := s.peer(n)
 	scan(t, d, "priority", &p.Priority)
 	scan(t, d, "version", &p.Version)
-	scan(t, d, "capability", &p.Capability)
 	p.Announces = suitesOf(t, d)
-	p.XPN.Present = d.HasArg("xpn")
 	s.log.scis[p.SCI] = name
 	s.peers[name] = p
 }

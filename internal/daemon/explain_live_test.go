@@ -110,7 +110,7 @@ var ailments = []ailment{
 		giveOwnKey(t, l.West, l.KeyFile, keyText(16, 16)+"start = 2999-01-01T00:00:00Z\n"+keyText(5, 16))
 		both(t, l)
 	}},
-	{"another destination", explain.OtherPlace, "go to 01:80:c2:00:00:00, and ours to 01:80:c2:00:00:03; write the same", "# here",
+	{"another destination", explain.OtherDestination, "go to 01:80:c2:00:00:00, and ours to 01:80:c2:00:00:03; write the same", "# here",
 		func(t *testing.T, l *mkadlab.Link) {
 			edit(t, l.East, "# here", `eapol_destination = "01:80:c2:00:00:00"`)
 			both(t, l)

@@ -238,6 +238,22 @@ func TestFallbackIsWarnedOfAsLongAsItsSAKIsInUse(t *testing.T) {
 	}
 }
 
+// Clause: none; design: explain. A reason that another key has mended is not told on.
+// Requirement: R119
+func TestAnotherKeyForgetsWhoSpokeWithOthers(t *testing.T) {
+	k := newKeyed(t, key(t, 1, -time.Hour, -1))
+	k.at(0)
+	k.seen.Note(mka.Event{Kind: mka.EventDiscarded, Discard: eapol.DiscardICV}, k.now())
+	e := explain.Evidence{Seen: &k.seen, Now: k.now()}
+	if e.Refused() == "" {
+		t.Error("nobody is refused")
+	}
+	k.keys = append(k.keys, key(t, 2, -time.Hour, -1))
+	if k.at(0); e.Refused() != "" {
+		t.Errorf("still said: %q", e.Refused())
+	}
+}
+
 // Clause: 802.1X-2020 9.14; design: that the other side lacks the next key is told before the one in use ends
 // Requirement: R101
 func TestSuccessorThatPeersDoNotHaveIsWarnedOf(t *testing.T) {

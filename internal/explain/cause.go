@@ -43,15 +43,15 @@ const (
 	NoSAK          Cause = "no-sak"          // the key server distributes no SAK
 
 	// MKPDUs that are not accepted.
-	Unsynchronised Cause = "clock-not-synchronised" // another key is used, and our clock is not to be trusted
-	CKNFilled      Cause = "ckn-filled"             // the CKN is ours, but filled with zeros on one side
-	CKNText        Cause = "ckn-text"               // the CKN is ours, but written as text on one side
-	KeyNotValid    Cause = "key-not-valid"          // the CKN is in our file, but not valid now
-	UnknownCKN     Cause = "unknown-ckn"
-	WrongCAK       Cause = "wrong-cak"         // the CKN is ours, and the ICV fails
-	BadSAK         Cause = "bad-sak"           // a SAK does not unwrap, or was used before
-	OtherPlace     Cause = "other-destination" // they go to another address than ours
-	Foreign        Cause = "foreign"           // MKPDUs of a version, algorithm or form that is not ours
+	Unsynchronised   Cause = "clock-not-synchronised" // another key is used, and our clock is not to be trusted
+	CKNFilled        Cause = "ckn-filled"             // the CKN is ours, but filled with zeros on one side
+	CKNText          Cause = "ckn-text"               // the CKN is ours, but written as text on one side
+	KeyNotValid      Cause = "key-not-valid"          // the CKN is in our file, but not valid now
+	UnknownCKN       Cause = "unknown-ckn"
+	WrongCAK         Cause = "wrong-cak"         // the CKN is ours, and the ICV fails
+	BadSAK           Cause = "bad-sak"           // a SAK does not unwrap, or was used before
+	OtherDestination Cause = "other-destination" // they go to another address than ours
+	Foreign          Cause = "foreign"           // MKPDUs of a version, algorithm or form that is not ours
 
 	// What is not heard.
 	OneWay   Cause = "one-way"   // a peer is heard that does not hear us

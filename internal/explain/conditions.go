@@ -60,7 +60,7 @@ var conditions = [...]condition{
 	{UnknownCKN, unknownCKN},
 	{WrongCAK, wrongCAK},
 	{BadSAK, badSAK},
-	{OtherPlace, otherPlace},
+	{OtherDestination, otherDestination},
 	{Foreign, foreign},
 
 	// What is not heard.
@@ -343,7 +343,7 @@ func badSAK(e *Evidence) (why, remedy string) {
 	return "", ""
 }
 
-func otherPlace(e *Evidence) (why, remedy string) {
+func otherDestination(e *Evidence) (why, remedy string) {
 	bad, seen := e.rejected(eapol.DiscardDestination)
 	if !seen {
 		return "", ""

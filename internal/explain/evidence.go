@@ -92,6 +92,8 @@ func (s *Seen) Note(e mka.Event, at mka.Time) {
 		}
 	case mka.EventSecured: // what was wrong until then is not what will be
 		s.discards = [len(s.discards)]sighting{}
+	case mka.EventSAKReceived: // they are not all refused
+		s.discards[eapol.DiscardSAKReuse] = sighting{}
 	case mka.EventPeerLost:
 		s.silent = e.Reason == mka.ReasonSilent
 	case mka.EventPeerHeard:

@@ -45,7 +45,7 @@ func Discarded(event mka.Event, e Evidence) Verdict {
 
 // ofDiscards are the causes that follow from a discarded frame alone.
 var ofDiscards = map[Cause]bool{OwnFrames: true, OffsetMismatch: true, SuiteMismatch: true, CKNFilled: true, CKNText: true,
-	KeyNotValid: true, UnknownCKN: true, WrongCAK: true, BadSAK: true, OtherPlace: true,
+	KeyNotValid: true, UnknownCKN: true, WrongCAK: true, BadSAK: true, OtherDestination: true,
 	Foreign: true}
 
 // A condition says why and what to do about it; "" when it does not hold.

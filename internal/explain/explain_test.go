@@ -314,7 +314,7 @@ var everyCondition = []made{
 		})
 		return l.after(time.Second)
 	}},
-	{"another destination", explain.OtherPlace, "of 02:00:00:00:00:02 go to 01:80:c2:00:00:00, and ours to 01:80:c2:00:00:03", func() *lab {
+	{"another destination", explain.OtherDestination, "of 02:00:00:00:00:02 go to 01:80:c2:00:00:00, and ours to 01:80:c2:00:00:03", func() *lab {
 		l := newLab()
 		p := l.AddPeer(2, ckn, cak())
 		l.Inject(l.Member, p.Next(func(m *eapol.MKPDU) { m.DA = eapol.NearestCustomerBridge }), time.Second)
@@ -489,6 +489,22 @@ func TestKeyThatHasJustChangedIsNoSilence(t *testing.T) {
 	e.Rekeyed = true
 	if v := explain.Explain(e); v.Cause != explain.Handshake {
 		t.Errorf("the verdict is %q: %s", v.Cause, v.Reason())
+	}
+}
+
+// Clause: none; design: explain. What was said of other keys than ours is not said of those that we have now.
+// Requirement: R119
+func TestAnotherKeyEndsWhatWasSaidOfTheOneBefore(t *testing.T) {
+	for _, discard := range []eapol.Discard{eapol.DiscardUnknownCKN, eapol.DiscardICV} {
+		e := newLab().evidence()
+		e.Seen.Note(mka.Event{Kind: mka.EventDiscarded, Discard: discard, CKN: mkatest.CKN("0007")}, e.Now)
+		if v := explain.Explain(e); v.Cause != explain.UnknownCKN && v.Cause != explain.WrongCAK || e.Refused() == "" {
+			t.Errorf("%s: the verdict is %q", discard, v.Cause)
+		}
+		e.Seen.KeysChanged()
+		if v := explain.Explain(e); v.Cause == explain.UnknownCKN || v.Cause == explain.WrongCAK || e.Refused() != "" {
+			t.Errorf("%s, before the keys changed: the verdict is %q", discard, v.Cause)
+		}
 	}
 }
 

@@ -62,6 +62,12 @@ func TestSAKsThatAreRefusedAreWarnedOf(t *testing.T) {
 	if got := explain.Warnings(&e, secy.Offset0); len(got) != 1 || !strings.Contains(got[0], "key server 0000000000000007 is refused") {
 		t.Errorf("warned %q", got)
 	}
+	later := e
+	later.Seen = &explain.Seen{}
+	*later.Seen = *e.Seen
+	if later.Seen.Note(mka.Event{Kind: mka.EventSAKReceived}, 1); len(explain.Warnings(&later, secy.Offset0)) != 0 {
+		t.Error("it is warned of though a SAK was taken since")
+	}
 	if e.Now = e.Now.Add(time.Minute); len(explain.Warnings(&e, secy.Offset0)) != 0 {
 		t.Error("it is warned of what is over")
 	}
